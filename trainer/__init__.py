@@ -1,0 +1,1 @@
+"""Trains Qwen3-VL models in processes of their own."""
