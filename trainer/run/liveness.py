@@ -1,0 +1,187 @@
+"""Whether a run lives, in which state it is, and why."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.run.attempt import Attempt
+from trainer.run.layout import RunLayout
+from trainer.run.lock import is_locked
+from trainer.run.owner import Owner, is_local, owner_is_alive, read_owner
+from trainer.run.state import RunState, RunStateName
+from trainer.run.tail import EventTail
+
+HEAD_BYTES = 64 * 2**10  # holds the first attempt's start and the plan
+TAIL_BYTES = 256 * 2**10  # some hundred steps
+TELEMETRY_BYTES = 16 * 2**10  # the newest samples
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holder:
+    """Who holds a run."""
+
+    locked: bool  # by a process on this host
+    owner: Owner | None
+    owner_alive: bool | None  # None: cannot tell
+
+    @property
+    def held(self) -> bool:
+        """Whether the run lives, here or on another host."""
+        elsewhere = self.owner is not None and not is_local(self.owner)
+        return self.locked or (elsewhere and self.owner_alive is True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """The state of a run in one word and in one sentence."""
+
+    state: RunStateName
+    since: float  # Unix seconds; 0: unknown
+    message: str  # why, and what to do; empty where the word says it all
+    attempt: int
+    owner: Owner | None
+    held: bool  # whether commands reach somebody
+
+
+def run_status(layout: RunLayout) -> Status:
+    """Return the run's status from the lock, the owner and the ends of its files."""
+    return judge(layout.name, quick_state(layout), holder(layout))
+
+
+def holder(layout: RunLayout) -> Holder:
+    """Return who holds the run now."""
+    locked = is_locked(layout.root)
+    owner = read_owner(layout)
+    return Holder(locked=locked, owner=owner, owner_alive=owner_is_alive(owner) if owner else False)
+
+
+def judge(name: str, state: RunState, who: Holder) -> Status:
+    """Return the status of the run `name` for a state that was read and its holder."""
+    if state.current.exit and not _is_next_attempt(state, who):
+        word, since, message = _recorded_end(name, state.current, who.held)
+    elif who.held:
+        word, since, message = _live_state(state, who)
+    else:
+        word, since, message = _silent_end(name, state)
+    return Status(
+        state=word,
+        since=since,
+        message=message,
+        attempt=state.attempt,
+        owner=who.owner,
+        held=who.held,
+    )
+
+
+def load_state(layout: RunLayout) -> RunState:
+    """Return the state from all of events.jsonl and monitor.jsonl and the newest telemetry."""
+    state = RunState()
+    dead = not holder(layout).held
+    _feed(state, EventTail(layout.events), complete=dead)
+    _feed(state, EventTail(layout.monitor), complete=dead)
+    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES), complete=dead)
+    return state
+
+
+def quick_state(layout: RunLayout) -> RunState:
+    """Return the state from both ends of events.jsonl, in a few milliseconds for any length.
+
+    Where the middle of a long file was left out, `partial` is set; evaluations, checkpoints and
+    skipped records told there are missing.
+    """
+    state = RunState()
+    if _size(layout.events) > HEAD_BYTES + TAIL_BYTES:
+        state.partial = True
+        for event in EventTail(layout.events).read(max_bytes=HEAD_BYTES):
+            state.apply(event)
+        _feed(state, _last_bytes(layout.events, TAIL_BYTES), complete=False)
+    else:
+        _feed(state, EventTail(layout.events), complete=False)
+    _feed(state, _last_bytes(layout.monitor, TAIL_BYTES), complete=False)
+    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES), complete=False)
+    return state
+
+
+def _feed(state: RunState, tail: EventTail, *, complete: bool) -> None:
+    """Apply every event up to the file's end and add up what was none."""
+    while True:
+        for event in tail.read(complete=complete):
+            state.apply(event)
+        if tail.at_end:
+            break
+    state.broken_lines += tail.broken_lines
+    state.unknown_types += tail.unknown_types
+
+
+def _last_bytes(path: Path, count: int) -> EventTail:
+    return EventTail(path, start=max(_size(path) - count, 0))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_next_attempt(state: RunState, who: Holder) -> bool:
+    """Return whether an attempt lives that has not written a line yet."""
+    newer = who.owner is not None and who.owner.attempt > state.attempt
+    return who.held and newer and who.owner_alive is True
+
+
+def _recorded_end(name: str, attempt: Attempt, held: bool) -> tuple[RunStateName, float, str]:
+    end = attempt.exit
+    assert end is not None
+    if end.will_restart and held:
+        return "starting", end.time, f"restarts by itself: {end.message}"
+    message = end.message
+    if end.state in ("failed", "crashed"):
+        message = f"{message or 'no reason was recorded'}; qvl resume {name}"
+    return end.state, end.time, message
+
+
+def _live_state(state: RunState, who: Holder) -> tuple[RunStateName, float, str]:
+    attempt = state.current
+    since = attempt.supervisor.time if attempt.supervisor else 0.0
+    if _is_next_attempt(state, who) or attempt.supervisor is None:
+        return "starting", who.owner.started_unix_seconds if who.owner else 0.0, ""
+    if attempt.stop:
+        return "stopping", attempt.stop.time, attempt.stop.reason
+    if who.locked and who.owner and is_local(who.owner) and who.owner_alive is False:
+        return "stopping", since, "the supervisor is gone; the trainer saves and leaves"
+    if attempt.stalled:
+        return "stalled", attempt.stalled.time, _stall_message(attempt)
+    if not attempt.trained:
+        return "starting", since, _phase_message(attempt)
+    return "running", since, _phase_message(attempt)
+
+
+def _stall_message(attempt: Attempt) -> str:
+    stalled = attempt.stalled
+    assert stalled is not None
+    return (
+        f"no progress for {stalled.silent_seconds:.0f} s (limit {stalled.limit_seconds:.0f} s); "
+        "the stack of every thread is in console.log"
+    )
+
+
+def _phase_message(attempt: Attempt) -> str:
+    return attempt.phase.name if attempt.phase and attempt.phase.name != "train" else ""
+
+
+def _silent_end(name: str, state: RunState) -> tuple[RunStateName, float, str]:
+    """Return how an attempt ended that left no exit record."""
+    remedy = f"qvl resume {name}"
+    if state.attempt == 0:
+        return "crashed", 0.0, f"it was never started; {remedy}"
+    last_word = state.current.trainer_ended
+    if last_word is None:
+        message = f"it was killed, or its machine was lost, at step {state.step}; {remedy}"
+        return "crashed", state.last_time, message
+    if last_word.state == "finished":
+        return "finished", last_word.time, "its supervisor was killed before the exit record"
+    message = (
+        f"its supervisor was killed; the trainer {last_word.state} at step {last_word.step}; "
+        f"{remedy}"
+    )
+    return "crashed", last_word.time, message

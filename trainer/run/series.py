@@ -1,0 +1,65 @@
+"""Columns of numbers that grow by a row at a time, for the series of a run."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from math import isnan, nan
+
+
+class Table:
+    """Columns of equal length as arrays of doubles; an unknown value is NaN.
+
+    A column appears with its first value and holds NaN in the rows before. The key column (steps
+    or times) is in ascending order.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Begin an empty table whose rows are ordered by the column `key`."""
+        self.key = key
+        self.columns: dict[str, array[float]] = {key: array("d")}
+
+    def __len__(self) -> int:
+        return len(self.columns[self.key])
+
+    def __getitem__(self, name: str) -> "array[float]":
+        """Return a column; an empty one when nothing was ever put into it."""
+        return self.columns.get(name) or array("d")
+
+    def append(self, row: Mapping[str, float | None]) -> None:
+        """Add a row; rows whose key is not below the new one's are void and make room for it."""
+        keys = self.columns[self.key]
+        key = row[self.key]
+        if key is None:
+            return
+        if keys and key <= keys[-1]:
+            self.cut(bisect_left(keys, key))
+        columns = self.columns
+        if not row.keys() <= columns.keys():
+            self._add_columns(row)
+        get = row.get
+        for name, column in columns.items():
+            value = get(name)
+            column.append(nan if value is None else value)
+
+    def keep_until(self, key: float) -> None:
+        """Drop the rows whose key is above `key`."""
+        self.cut(bisect_right(self.columns[self.key], key))
+
+    def drop_first(self, rows: int) -> None:
+        """Drop the oldest rows."""
+        for column in self.columns.values():
+            del column[:rows]
+
+    def cut(self, length: int) -> None:
+        """Keep the first `length` rows."""
+        for column in self.columns.values():
+            del column[length:]
+
+    def last(self, name: str, rows: int) -> list[float]:
+        """Return the known values of a column in the last `rows` rows."""
+        return [value for value in self[name][-rows:] if not isnan(value)]
+
+    def _add_columns(self, row: Mapping[str, float | None]) -> None:
+        blank = array("d", [nan]) * len(self)
+        for name in row.keys() - self.columns.keys():
+            self.columns[name] = array("d", blank)
