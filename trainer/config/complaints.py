@@ -1,0 +1,51 @@
+"""Turn pydantic's errors into located problems with a remedy."""
+
+import json
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from trainer.config.documents import Origin, Settings
+from trainer.config.options import options
+
+LONGEST_SHOWN_VALUE = 60
+
+
+def complaints(
+    error: ValidationError, settings: Settings, file: Origin, *, with_missing: bool
+) -> list[str]:
+    """Return one problem for every option that is wrong; `file` stands for what nobody stated."""
+    problems: dict[str, str] = {}
+    for details in error.errors():
+        if details["type"] == "missing" and not with_missing:
+            continue
+        key = _key(details)
+        setting = settings.get(tuple(key.split(".")))
+        origin = setting.origin if setting else file
+        problems.setdefault(key, origin.problem(key, _what(key, details)))
+    return list(problems.values())
+
+
+def _key(details: ErrorDetails) -> str:
+    """Return the longest known key that an error's location starts with."""
+    names = [str(part) for part in details["loc"]]
+    dotted = ".".join(names[:2])
+    return dotted if dotted in options() else ".".join(names[:1])
+
+
+def _what(key: str, details: ErrorDetails) -> str:
+    if details["type"] == "value_error":
+        return str(details.get("ctx", {}).get("error", details["msg"]))
+    option = options()[key]
+    if details["type"] == "missing":
+        return f"is missing; add it ({option.description})"
+    value = shown(details["input"])
+    if details["type"] == "string_type" and option.kind in ("text", "folder"):
+        return f"{value} is not text; put it in quotes"
+    return f"{value} is not allowed; give {option.allowed}"
+
+
+def shown(value: object) -> str:
+    """Return a value as YAML would spell it, short and printable."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
+    return text if len(text) <= LONGEST_SHOWN_VALUE else text[:LONGEST_SHOWN_VALUE] + "..."

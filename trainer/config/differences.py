@@ -1,0 +1,128 @@
+"""Say what a configuration changes: against the defaults, and against an earlier one on resume."""
+
+from collections.abc import Collection
+from typing import cast
+
+from pydantic import BaseModel
+
+from trainer.config.options import options
+from trainer.config.schema import RunConfig
+from trainer.config.variants import VARIANT_DEFAULTS
+
+SETTLED_BY_LOADING = frozenset({"name", "model.variant"})
+HARMLESS_SECTIONS = ("evaluation.", "generation.", "checkpoint.", "supervision.")
+HARMLESS_KEYS = frozenset(
+    {
+        "name",
+        "model.cache_dir",
+        "model.activation_checkpointing",  # the same operations once more
+        # A run that refused has met no such record yet, so its steps are those of a run that skips.
+        "data.over_long",
+        "data.bad_records",
+        "data.max_array_bytes",
+        "data.workers",
+        "data.prefetch_bytes",
+        "data.worker_timeout_seconds",
+        "data.cache_dir",
+        "batch.largest_first",
+        "training.max_nonfinite_steps",
+        "training.log_with",
+        "training.debug",
+    }
+)
+LENGTH_KEYS = frozenset({"training.epochs", "training.max_steps"})
+
+
+def flat_values(config: RunConfig) -> dict[str, object]:
+    """Return every option's value by its dotted key, in the schema's order."""
+    values: dict[str, object] = {}
+    for name in RunConfig.model_fields:
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            values |= {f"{name}.{child}": entry for child, entry in value}
+        else:
+            values[name] = value
+    return values
+
+
+def default_values(config: RunConfig) -> dict[str, object]:
+    """Return every option's default for a configuration's variant; None for required options."""
+    defaults: dict[str, object] = {
+        key: _frozen(option.default) for key, option in options().items()
+    }
+    if config.model.variant != "auto":
+        defaults |= VARIANT_DEFAULTS[config.model.variant]
+    return defaults
+
+
+def config_differences(config: RunConfig) -> dict[str, tuple[object, object]]:
+    """Return `(default, value)` of every option that is not at its default.
+
+    Name and variant are left out: loading settles them, so they always differ.
+    """
+    differences = _changes(default_values(config), flat_values(config))
+    return {key: pair for key, pair in differences.items() if key not in SETTLED_BY_LOADING}
+
+
+def changed_options(old: RunConfig, new: RunConfig) -> dict[str, tuple[object, object]]:
+    """Return `(old, new)` of every option that two configurations give another value."""
+    return _changes(flat_values(old), flat_values(new))
+
+
+def resume_conflicts(
+    old: RunConfig, new: RunConfig, *, proven_equal: Collection[str] = ()
+) -> list[str]:
+    """Return a message for every change that forbids to resume `old`'s run with `new`.
+
+    Whatever changes the numbers of training is a conflict; an option that is not known to be
+    harmless counts as one. `proven_equal` holds keys such as `data.train` whose content the caller
+    has compared, so that a new path to the same data is none.
+    """
+    length_is_free = _length_is_free(old) and _length_is_free(new)
+    return [
+        f"{key}: {_shown(before)} became {_shown(after)}; "
+        "set it back, or start a new run: resumed steps would not be the same"
+        for key, (before, after) in changed_options(old, new).items()
+        if not _is_harmless(key, length_is_free=length_is_free) and key not in proven_equal
+    ]
+
+
+def decisive_values(config: RunConfig) -> dict[str, object]:
+    """Return the options that decide the numbers of each step; how many steps is left out."""
+    return {
+        key: value
+        for key, value in flat_values(config).items()
+        if not _is_harmless(key, length_is_free=True)
+    }
+
+
+def _is_harmless(key: str, *, length_is_free: bool) -> bool:
+    if key in LENGTH_KEYS:
+        return length_is_free
+    return key in HARMLESS_KEYS or key.startswith(HARMLESS_SECTIONS)
+
+
+def _length_is_free(config: RunConfig) -> bool:
+    """Whether more or fewer steps leave the learning rate of every step as it was."""
+    return config.schedule.name == "constant" and config.schedule.warmup_ratio is None
+
+
+def _changes(
+    before: dict[str, object], after: dict[str, object]
+) -> dict[str, tuple[object, object]]:
+    return {key: (before[key], value) for key, value in after.items() if before[key] != value}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(str, cast("tuple[object, ...]", value))) + "]"
+    return str(value)
+
+
+def _frozen(value: object) -> object:
+    """Return a JSON list as the tuple that the schema holds."""
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value

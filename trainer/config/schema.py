@@ -1,0 +1,392 @@
+"""The schema of a run: every option, its default, its unit and what it is for."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from trainer.config.scalars import number
+
+Number = Annotated[float, BeforeValidator(number)]
+Whole = Annotated[int, BeforeValidator(number)]
+PartMode = Literal["frozen", "lora", "full"]
+Variant = Literal["auto", "instruct", "thinking", "base"]
+OptimizerName = Literal[
+    "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
+]
+ScheduleName = Literal["constant", "linear", "cosine", "cosine_with_floor"]
+
+LANGUAGE_TARGETS = (
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+)
+
+
+def as_list(value: object) -> object:
+    """Return a single path as a list of one, and null as an empty list."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
+
+
+File = Annotated[str, Field(json_schema_extra={"format": "file"})]
+Files = Annotated[tuple[File, ...], BeforeValidator(as_list)]
+Folder = Annotated[str, Field(json_schema_extra={"format": "folder"})]
+
+
+class Section(BaseModel):
+    """A frozen group of options that refuses keys it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=False, allow_inf_nan=False
+    )
+
+
+class ModelConfig(Section):
+    """Which checkpoint is trained and how it is held in memory."""
+
+    path: str = Field(description="Folder of a checkpoint, or a hub id such as Qwen/Qwen3-VL-2B.")
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of a hub id; null: the newest."
+    )
+    cache_dir: Folder | None = Field(
+        default=None, description="Folder for downloaded models; null: HF_HOME's."
+    )
+    variant: Variant = Field(
+        default="auto",
+        description="Decides defaults for length, learning rate and generation; "
+        "auto reads it off the chat template or the name.",
+    )
+    dtype: Literal["bf16", "fp32"] = Field(
+        default="bf16", description="Precision of frozen weights and of the arithmetic."
+    )
+    quantization: Literal["none", "nf4", "int8"] = Field(
+        default="nf4",
+        description="How the language model's frozen linear layers are stored. "
+        "The vision tower and the head always stay in dtype.",
+    )
+    double_quantization: bool = Field(
+        default=True, description="Quantise NF4's scaling factors once more."
+    )
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        default="auto", description="Attention kernel; auto: sdpa."
+    )
+    adapter: Folder | None = Field(
+        default=None, description="Folder of an earlier LoRA adapter to start from."
+    )
+    activation_checkpointing: bool = Field(
+        default=False, description="Recompute activations in the backward pass to save memory."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where to train; auto: the GPU when there is one."
+    )
+
+
+class DataConfig(Section):
+    """Which records are trained and what happens to those that do not fit."""
+
+    train: Files = Field(min_length=1, description="Training files, JSONL or a JSON array.")
+    validation: Files = Field(default=(), description="Validation files, JSONL or a JSON array.")
+    thinking: Literal["drop", "include"] = Field(
+        default="drop", description="Whether a record's `thinking` is trained before its response."
+    )
+    max_length: Whole = Field(
+        default=2048, ge=16, description="Longest sample, in tokens (visual tokens included)."
+    )
+    over_long: Literal["skip", "refuse"] = Field(
+        default="skip", description="What happens to a sample longer than max_length."
+    )
+    bad_records: Literal["skip", "refuse"] = Field(
+        default="skip", description="What happens to a record that cannot be read."
+    )
+    control_tokens: Literal["refuse", "escape"] = Field(
+        default="refuse",
+        description="What happens to text that spells a control token such as <|im_end|>; "
+        "refuse treats the record as a bad one.",
+    )
+    allow_remote: bool = Field(default=False, description="Fetch images from http(s) addresses.")
+    min_pixels: Whole | None = Field(
+        default=None, ge=1, description="Smaller images are enlarged to it; null: the checkpoint's."
+    )
+    max_pixels: Whole | None = Field(
+        default=None, ge=1, description="Larger images are shrunk to it; null: the checkpoint's."
+    )
+    max_source_pixels: Whole = Field(
+        default=100_000_000, ge=1, description="Images above it are not decoded at all, in pixels."
+    )
+    max_line_bytes: Whole = Field(
+        default=256 * 2**20, ge=1024, description="Longer lines are not parsed, in bytes."
+    )
+    max_array_bytes: Whole = Field(
+        default=2**30, ge=1024, description="Larger JSON arrays are refused (JSONL is not), bytes."
+    )
+    train_samples: Whole | None = Field(
+        default=None, ge=1, description="Train on the first N records only; null: all."
+    )
+    validation_samples: Whole | None = Field(
+        default=None, ge=1, description="Validate on the first N records only; null: all."
+    )
+    prompt_template: str = Field(
+        default="{prompt}\n{response}",
+        description="How a base model's prompt and response are joined.",
+    )
+    workers: Whole = Field(
+        default=2, ge=0, description="Processes that prepare batches; 0: the trainer itself."
+    )
+    prefetch_bytes: Whole = Field(
+        default=512 * 2**20, ge=2**20, description="Prepared batches held ready, in bytes at most."
+    )
+    worker_timeout_seconds: Number = Field(
+        default=300.0, gt=0, description="A micro-batch that takes longer ends the run, in seconds."
+    )
+    cache_dir: Folder | None = Field(
+        default=None, description="Folder for line indexes; null: ~/.cache/qvl."
+    )
+
+    @model_validator(mode="after")
+    def pixel_limits_are_ordered(self) -> Self:
+        """Refuse a lower pixel limit above the upper one."""
+        if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
+            msg = f"min_pixels {self.min_pixels} is above max_pixels {self.max_pixels}; lower it"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def the_template_names_both(self) -> Self:
+        """Refuse a base template that loses the prompt or the response."""
+        if self.prompt_template.count("{prompt}") != 1 or not self.prompt_template.endswith(
+            "{response}"
+        ):
+            msg = (
+                "prompt_template loses the prompt or the response; "
+                "write {prompt} once and end in {response}"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class TuneConfig(Section):
+    """What is trained, per part of the model."""
+
+    vision: PartMode = Field(default="frozen", description="The vision tower without its mergers.")
+    aligner: PartMode = Field(
+        default="frozen", description="visual.merger and visual.deepstack_merger_list."
+    )
+    language: PartMode = Field(
+        default="lora", description="The language model; its head only when full."
+    )
+    rank: Whole = Field(default=16, ge=1, description="LoRA rank.")
+    alpha: Number = Field(default=32.0, gt=0, description="LoRA scale; the factor is alpha / rank.")
+    dropout: Number = Field(default=0.05, ge=0, lt=1, description="LoRA dropout, a probability.")
+    targets: tuple[str, ...] | str = Field(
+        default=LANGUAGE_TARGETS,
+        description="LoRA layers: names of linear layers in the language model (vision and "
+        "aligner then take all of theirs), `all-linear`, or a regular expression over full names.",
+    )
+
+    @model_validator(mode="after")
+    def something_is_trained(self) -> Self:
+        """Refuse a run in which nothing would learn."""
+        if {self.vision, self.aligner, self.language} == {"frozen"}:
+            msg = "vision, aligner and language are all frozen; set one to lora or full"
+            raise ValueError(msg)
+        return self
+
+
+class OptimizerConfig(Section):
+    """How the weights move."""
+
+    name: OptimizerName = Field(
+        default="adamw_8bit",
+        description="adamw is torch's; the others are bitsandbytes'. Paged ones are not paged "
+        "on the CPU.",
+    )
+    learning_rate: Number = Field(default=2e-4, gt=0, description="Peak learning rate.")
+    vision_learning_rate: Number | None = Field(
+        default=None, gt=0, description="Peak for the vision tower; null: learning_rate."
+    )
+    aligner_learning_rate: Number | None = Field(
+        default=None, gt=0, description="Peak for the aligner; null: learning_rate."
+    )
+    language_learning_rate: Number | None = Field(
+        default=None, gt=0, description="Peak for the language model; null: learning_rate."
+    )
+    weight_decay: Number = Field(
+        default=0.0, ge=0, description="Decoupled decay; biases and norms are left out."
+    )
+    beta1: Number = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment.")
+    beta2: Number = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment.")
+    epsilon: Number = Field(default=1e-8, gt=0, description="Added to the denominator.")
+    max_gradient_norm: Number = Field(
+        default=1.0, gt=0, description="Gradients are clipped to this norm."
+    )
+
+
+class ScheduleConfig(Section):
+    """How the learning rate goes over the run."""
+
+    name: ScheduleName = Field(
+        default="cosine_with_floor", description="Shape after the warm-up; cosine ends at zero."
+    )
+    warmup_steps: Whole = Field(default=50, ge=0, description="Linear warm-up, in optimizer steps.")
+    warmup_ratio: Number | None = Field(
+        default=None, ge=0, le=1, description="Warm-up as a share of all steps; replaces the steps."
+    )
+    floor_learning_rate: Number = Field(
+        default=5e-5, ge=0, description="Where cosine_with_floor ends; never above a part's peak."
+    )
+
+
+class BatchConfig(Section):
+    """How many samples make one optimizer step: size times accumulation."""
+
+    size: Whole = Field(default=1, ge=1, description="Samples in a micro-batch.")
+    accumulation: Whole = Field(
+        default=4, ge=1, description="Micro-batches in an optimizer step, over all ranks."
+    )
+    largest_first: bool = Field(
+        default=False,
+        description="Try the largest batch before step 1, so that a lack of memory shows at once.",
+    )
+
+
+class TrainingConfig(Section):
+    """How long to train and when to give up."""
+
+    epochs: Number = Field(default=3.0, gt=0, description="Passes over the training records.")
+    max_steps: Whole | None = Field(
+        default=None, ge=1, description="Optimizer steps; replaces epochs."
+    )
+    max_nonfinite_steps: Whole = Field(
+        default=5, ge=1, description="Fail after this many non-finite steps in a row."
+    )
+    threads: Whole | None = Field(
+        default=None, ge=1, description="CPU threads; null: torch's choice, kept over resumes."
+    )
+    log_with: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        default=(), description="Trackers besides events.jsonl; each needs the extra of its name."
+    )
+    debug: bool = Field(
+        default=False, description="Detect the operation that made a NaN (several times slower)."
+    )
+
+
+class EvaluationConfig(Section):
+    """When to validate and what follows from it."""
+
+    every_steps: Whole | None = Field(
+        default=None, ge=1, description="Validate every N optimizer steps; null: once an epoch."
+    )
+    at_end: bool = Field(default=True, description="Validate after the last step.")
+    batch_size: Whole = Field(default=4, ge=1, description="Samples in a validation batch.")
+    generated_samples: Whole = Field(
+        default=4, ge=0, description="Validation records answered by generation each time."
+    )
+    early_stopping_evaluations: Whole | None = Field(
+        default=None, ge=1, description="Stop after N validations without a better loss; null: no."
+    )
+    early_stopping_min_improvement: Number = Field(
+        default=0.0, ge=0, description="What counts as better, in nats per token."
+    )
+
+
+class GenerationConfig(Section):
+    """How answers are generated."""
+
+    max_new_tokens: Whole = Field(default=100, ge=1, description="Longest answer, in tokens.")
+    temperature: Number = Field(default=0.0, ge=0, description="Sampling temperature; 0: greedy.")
+    top_p: Number = Field(default=1.0, gt=0, le=1, description="Nucleus of the sampling.")
+
+
+class CheckpointConfig(Section):
+    """When checkpoints are written and which are kept."""
+
+    every_steps: Whole = Field(
+        default=200, ge=1, description="Write one every N optimizer steps; the last one always."
+    )
+    not_before_step: Whole = Field(
+        default=0, ge=0, description="No scheduled checkpoint before this step."
+    )
+    keep_last: Whole = Field(default=2, ge=2, description="Newest checkpoints that are kept.")
+    keep_best: bool = Field(
+        default=True, description="Keep the one with the best validation loss too."
+    )
+    final_zip: bool = Field(default=True, description="Pack final/ into final.zip as well.")
+
+
+class SupervisionConfig(Section):
+    """How the run is watched, stopped and restarted."""
+
+    auto_resume: Whole = Field(
+        default=0, ge=0, description="Restarts after a crash, from the newest checkpoint."
+    )
+    stop_timeout_seconds: Number | None = Field(
+        default=None,
+        gt=0,
+        description="From a stop request to SIGTERM; null: max(120, 3 steps + 3 saves).",
+    )
+    kill_timeout_seconds: Number = Field(
+        default=30.0, gt=0, description="From SIGTERM to SIGKILL, in seconds."
+    )
+    stall_timeout_seconds: Number | None = Field(
+        default=None,
+        gt=0,
+        description="Without progress for this long the run counts as stalled; "
+        "null: max(300, 10 median steps).",
+    )
+    telemetry_seconds: Number = Field(
+        default=1.0, ge=0.1, description="Interval of GPU and host samples, in seconds."
+    )
+    on_exit: str | None = Field(
+        default=None,
+        description="Shell command run once the run is over (QVL_RUN, QVL_STATE are set), "
+        "such as a notification or `poweroff`.",
+    )
+
+
+class RunConfig(Section):
+    """A run from model and data to its last checkpoint."""
+
+    name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Folder under runs/; null: the configuration's file name.",
+    )
+    seed: Whole = Field(default=0, ge=0, lt=2**63, description="Every random choice follows it.")
+    model: ModelConfig
+    data: DataConfig
+    tune: TuneConfig = TuneConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    batch: BatchConfig = BatchConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    generation: GenerationConfig = GenerationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
+
+    @model_validator(mode="after")
+    def full_training_is_not_quantised(self) -> Self:
+        """Refuse full training of weights that are stored in 4 or 8 bits."""
+        if self.tune.language == "full" and self.model.quantization != "none":
+            msg = (
+                f"tune.language is full but model.quantization is {self.model.quantization}; "
+                "set model.quantization=none or tune.language=lora"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of one optimizer step over all ranks."""
+        return self.batch.size * self.batch.accumulation
+
+    @property
+    def model_is_local(self) -> bool:
+        """Whether model.path is a folder rather than a hub id."""
+        return Path(self.model.path).is_absolute()
