@@ -1,0 +1,1 @@
+"""The tiny Qwen3-VL and the shapes data set."""
