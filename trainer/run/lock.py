@@ -7,7 +7,6 @@ import stat
 import time
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from trainer.run.layout import RunLayout
@@ -42,12 +41,7 @@ class RunLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

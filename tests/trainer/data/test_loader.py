@@ -1,0 +1,272 @@
+"""Batches arrive in order and whole, from worker processes or without them."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from tests.trainer.data.acting import Acting
+from trainer.data.batch import Batch
+from trainer.data.build import BatchBuilder
+from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
+from trainer.data.index import Dataset, index_file
+from trainer.data.loader import BatchPool, validation_batches, windows
+from trainer.data.order import Plan
+from trainer.data.preprocessing import Preprocessing
+
+Load = Callable[..., Preprocessing]
+
+
+@pytest.fixture
+def data_file(
+    tmp_path: Path, picture: Callable[..., Image.Image], data_uri: Callable[..., str]
+) -> Path:
+    """Twelve records, of which some have pictures and two are broken."""
+    lines = []
+    for number in range(12):
+        content: list[dict[str, str]] = [{"type": "text", "text": f"Number {number}?"}]
+        if number % 3 == 0:
+            uri = data_uri(picture(64 + 32 * (number % 2), 64, seed=number))
+            content.insert(0, {"type": "image", "image": uri})
+        messages = [{"role": "user", "content": content}]
+        lines.append(orjson.dumps({"messages": messages, "response": f"\n{number} " * number}))
+    lines[4] = b"{broken"
+    lines[7] = orjson.dumps({"messages": [{"role": "user", "content": "no answer"}]})
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    return path
+
+
+def builder(preprocessing: Preprocessing, path: Path) -> BatchBuilder:
+    dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
+    return BatchBuilder(preprocessing, {"train": dataset, "validation": dataset})
+
+
+def pool(
+    build: object, workers: int, timeout_seconds: float = 60, prefetch: int = 2**28
+) -> BatchPool:
+    return BatchPool(
+        build,  # type: ignore[arg-type]
+        workers=workers,
+        prefetch_bytes=prefetch,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def same(a: Batch, b: Batch) -> bool:
+    def equal(x: object, y: object) -> bool:
+        if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor):
+            return x.dtype == y.dtype and torch.equal(x, y)
+        return x == y
+
+    return all(equal(value, vars(b)[name]) for name, value in vars(a).items())
+
+
+def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_file: Path):
+    build = builder(load("instruct"), data_file)
+    plan = Plan(12, 2, 2, 5, "ab" * 32)
+    with pool(build, 0) as inline, pool(build, 2) as processes:
+        expected = list(windows(inline, plan, 1, 7))
+        found = list(windows(processes, plan, 1, 7))
+        validation = list(validation_batches(processes, 12, 5))
+    assert [window.index for window in found] == list(range(1, 7))
+    assert [window.epoch for window in found] == [0, 0, 1, 1, 1, 2]
+    for one, other in zip(found, expected, strict=True):
+        assert one.target_tokens == other.target_tokens
+        assert all(same(a, b) for a, b in zip(one.batches, other.batches, strict=True))
+    assert [batch.samples + len(batch.skipped) for batch in validation] == [5, 5, 2]
+
+
+def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Path):
+    build = builder(load("instruct"), data_file)
+    with pool(build, 0) as inline:
+        (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), 0, 1)
+    assert window.samples == 10
+    reasons = {skipped.source.line: skipped.reason for skipped in window.skipped}
+    assert set(reasons) == {5, 8}
+    assert "broken JSON" in reasons[5]
+    assert "no answer to train" in reasons[8]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_records_to_be_refused_end_the_run_by_name(load: Load, data_file: Path, workers: int):
+    build = builder(load("instruct", bad_records="refuse"), data_file)
+    with pool(build, workers) as batches, pytest.raises(DataRefused, match=r"train\.jsonl:5 "):
+        list(validation_batches(batches, 12, 4))
+
+
+def test_over_long_records_are_refused_when_asked(load: Load, data_file: Path):
+    build = builder(load("instruct", over_long="refuse", max_length=32), data_file)
+    with pytest.raises(DataRefused, match=r"max_length is 32.*set data\.over_long=skip"):
+        build("train", [11])
+
+
+def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_path: Path):
+    path = tmp_path / "d.jsonl"
+    with path.open("wb") as file:
+        file.truncate(300_000_000)  # one line of zeros
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + orjson.dumps({"prompt": "p", "response": "r"}))
+    build = builder(load("instruct"), path)
+    before = psutil.Process().memory_info().rss
+    arrays = build("train", [0, 1])
+    assert psutil.Process().memory_info().rss - before < 50 * 2**20
+    assert "a record of 300000000 bytes" in arrays.skipped[0].reason
+    assert (len(arrays.sources), arrays.sources[0].line) == (1, 2)
+
+
+def test_a_file_that_shrinks_during_the_run_ends_it_with_what_changed(load: Load, data_file: Path):
+    build = builder(load("instruct"), data_file)
+    with pool(build, 1) as batches:
+        stream = validation_batches(batches, 12, 1)
+        next(stream)
+        os.truncate(data_file, 50)
+        with pytest.raises(DataChanged, match=r"train\.jsonl: it had \d+ bytes"):
+            list(stream)
+
+
+@pytest.mark.parametrize(
+    ("record", "how"),
+    [
+        (1000, "gave no answer for 1 s"),
+        (1001, "ZeroDivisionError: a fault of ours"),
+        (1002, "left with code 7"),
+        (1003, "was killed by SIGKILL"),
+    ],
+)
+def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: int, how: str):
+    requests = [("train", (number,)) for number in (0, 1, record, 3, 4)]
+    with pool(Acting(tmp_path), 2, timeout_seconds=1) as batches:
+        pids = batches.pids
+        stream = batches.batches(requests)
+        assert [batch.sources[0].line for batch in islice(stream, 2)] == [0, 1]
+        with pytest.raises(WorkerFailed) as failed:
+            list(stream)
+    assert how in str(failed.value)
+    assert f"data worker {0 if 'data worker 0' in str(failed.value) else 1} (pid " in str(
+        failed.value
+    )
+    assert f"train {record}" in str(failed.value)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_worker_killed_from_outside_is_noticed(tmp_path: Path):
+    with pool(Acting(tmp_path), 1) as batches:
+        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        next(stream)
+        os.kill(batches.pids[0], signal.SIGKILL)
+        with pytest.raises(WorkerFailed, match="was killed by SIGKILL"):
+            list(stream)
+
+
+def test_a_worker_stopped_in_its_tracks_is_noticed(tmp_path: Path):
+    with pool(Acting(tmp_path), 1, timeout_seconds=1) as batches:
+        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        next(stream)
+        os.kill(batches.pids[0], signal.SIGSTOP)
+        with pytest.raises(WorkerFailed, match="gave no answer for 1 s"):
+            list(stream)
+
+
+def test_workers_do_not_hear_the_signals_that_are_meant_for_the_trainer(tmp_path: Path):
+    with pool(Acting(tmp_path), 2) as batches:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2) * 2:
+            for pid in batches.pids:  # the first come while the processes start
+                os.kill(pid, number)
+            found = list(batches.batches([("train", (1,)), ("train", (2,))]))
+            assert len(found) == 2
+
+
+def test_leaving_the_pool_early_leaves_no_process_and_does_not_wait(tmp_path: Path):
+    with pool(Acting(tmp_path), 2) as batches:
+        pids = batches.pids
+        stream = batches.batches([("train", (number,)) for number in [0, *range(1000, 1001)] * 9])
+        next(stream)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_reading_ahead_is_bounded_in_bytes(tmp_path: Path):
+    def started() -> int:
+        return len(list(tmp_path.iterdir()))
+
+    requests = [("train", (number,)) for number in range(40)]
+    with pool(Acting(tmp_path), 2, prefetch=3 * 2**20 + 2**19) as batches:  # three batches of 1 MB
+        stream = batches.batches(requests)
+        for taken in range(1, 21):
+            next(stream)
+            time.sleep(0.05)
+            assert started() <= max(4, taken + 3)
+        assert started() >= 21
+        assert len(list(stream)) == 20
+
+
+def test_a_second_stream_runs_beside_the_first(tmp_path: Path):
+    with pool(Acting(tmp_path), 2) as batches:
+        train = batches.batches([("train", (number,)) for number in range(20)])
+        assert next(train).sources[0].line == 0
+        validation = list(batches.batches([("validation", (number,)) for number in range(5)]))
+        assert [batch.sources[0].line for batch in validation] == [0, 1, 2, 3, 4]
+        assert [batch.sources[0].line for batch in train] == list(range(1, 20))
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from trainer.data.loader import BatchPool
+
+
+class Slow:
+    def __call__(self, split, records):
+        print("building", flush=True)
+        time.sleep(3600)
+
+    def describe(self, split, records):
+        return ""
+
+
+if __name__ == "__main__":
+    with BatchPool(Slow(), workers=2, prefetch_bytes=1, timeout_seconds=3600) as pool:
+        print(*pool.pids, flush=True)
+        next(pool.batches([("train", (0,)), ("train", (1,))]))
+"""
+
+
+def test_workers_die_with_their_parent_even_in_the_middle_of_a_batch(tmp_path: Path):
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert parent.stdout.readline() == "building\n"
+        parent.kill()
+        parent.wait()
+        deadline = time.monotonic() + 10
+        while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(_runs(pid) for pid in workers)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,153 @@
+"""Padded batches as tensors, and the window of one optimizer step."""
+
+# B samples, T tokens, P patches, D values a patch, I images
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainer.data.errors import Source
+from trainer.data.samples import IGNORED, BatchArrays, Skipped
+
+if TYPE_CHECKING:
+    from trainer.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Samples side by side, padded on the right. One without any sample is legal."""
+
+    input_ids: Tensor  # int64 (B, T)
+    attention_mask: Tensor  # int64 (B, T)
+    labels: Tensor  # int64 (B, T)
+    mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
+    patches: Tensor | None  # uint8 (P, D)
+    image_grid_thw: Tensor | None  # int64 (I, 3)
+    sources: tuple[Source, ...]  # of the samples (B)
+    skipped: tuple[Skipped, ...]
+    notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are (B)."""
+        return len(self.sources)
+
+    @cached_property
+    def target_tokens(self) -> int:
+        """Tokens the loss counts."""
+        return int((self.labels[:, 1:] != IGNORED).sum())
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens without padding."""
+        return int(self.attention_mask.sum())
+
+    @property
+    def positions(self) -> int:
+        """Tokens with padding (B times T)."""
+        return self.input_ids.numel()
+
+    @property
+    def images(self) -> int:
+        """How many images there are (I)."""
+        return 0 if self.image_grid_thw is None else len(self.image_grid_thw)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all tensors, in bytes."""
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    def _tensors(self) -> Iterable[Tensor]:
+        tensors = (self.input_ids, self.attention_mask, self.labels, self.mm_token_type_ids)
+        return (t for t in (*tensors, self.patches, self.image_grid_thw) if t is not None)
+
+    def model_inputs(
+        self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
+    ) -> dict[str, Tensor]:
+        """Return what `model(**inputs)` wants, labels excepted, on the device.
+
+        Patches travel as uint8 and are normalised there: pixel_values is (P, D) of `dtype`.
+        """
+        inputs = {
+            "input_ids": _moved(self.input_ids, device),
+            "attention_mask": _moved(self.attention_mask, device),
+        }
+        if self.patches is not None and self.image_grid_thw is not None:
+            inputs["mm_token_type_ids"] = _moved(self.mm_token_type_ids, device)
+            patches = _moved(self.patches, device)
+            inputs["pixel_values"] = preprocessing.normalize_patches(patches, dtype)
+            inputs["image_grid_thw"] = _moved(self.image_grid_thw, device)
+        return inputs
+
+    @classmethod
+    def from_arrays(cls, arrays: BatchArrays) -> "Batch":
+        """Return the same batch as tensors, sharing the arrays' memory."""
+        tensors = {
+            name: torch.from_numpy(value)
+            for name, value in vars(arrays).items()
+            if isinstance(value, np.ndarray)
+        }
+        return cls(**{**vars(arrays), **tensors})
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; to a GPU through pinned memory, without waiting for it."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """All samples of one optimizer step."""
+
+    index: int  # from 0; window w makes step w + 1
+    epoch: int
+    batches: tuple[Batch, ...]
+    target_tokens: int  # of all batches: the loss's denominator
+
+    @classmethod
+    def of(cls, index: int, epoch: int, batches: Sequence[Batch]) -> "Window":
+        """Return the window of these batches."""
+        return cls(index, epoch, tuple(batches), sum(batch.target_tokens for batch in batches))
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The records that left holes."""
+        return tuple(skipped for batch in self.batches for skipped in batch.skipped)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the samples lie."""
+        return tuple(source for batch in self.batches for source in batch.sources)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return sum(batch.samples for batch in self.batches)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens without padding."""
+        return sum(batch.tokens for batch in self.batches)
+
+    @property
+    def positions(self) -> int:
+        """Tokens with padding."""
+        return sum(batch.positions for batch in self.batches)
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return sum(batch.images for batch in self.batches)
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was changed in the samples on the way, and in how many."""
+        return dict(sum((Counter(batch.notes) for batch in self.batches), Counter[str]()))

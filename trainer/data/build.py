@@ -1,0 +1,62 @@
+"""Read, parse, encode and collate the records of one micro-batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trainer.data.errors import DataRefused, OverLong, RecordError
+from trainer.data.index import Dataset
+from trainer.data.preprocessing import Preprocessing
+from trainer.data.records import Record, parse_record
+from trainer.data.samples import BatchArrays, Sample, Skipped, collate
+
+
+@dataclass(frozen=True, eq=False)
+class BatchBuilder:
+    """Makes batches from record numbers; can be sent to worker processes."""
+
+    preprocessing: Preprocessing
+    datasets: Mapping[str, Dataset]  # by split
+
+    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
+        """Return the batch of these records; those that cannot be used leave holes.
+
+        Raises:
+            DataRefused: A record cannot be used, and the configuration says to refuse those.
+            DataChanged: A file is no longer the one that was indexed.
+
+        """
+        made = [self.sample(split, record) for record in records]
+        samples = [sample for sample in made if isinstance(sample, Sample)]
+        skipped = [hole for hole in made if isinstance(hole, Skipped)]
+        return collate(samples, skipped, self.preprocessing.pad_id)
+
+    def sample(self, split: str, record: int) -> Sample | Skipped:
+        """Return one record's sample, or why there is none; raises as a call does."""
+        try:
+            return self.preprocessing.encode(self._record(split, record))
+        except RecordError as error:
+            return self._hole(error)
+
+    def describe(self, split: str, records: Sequence[int]) -> str:
+        """Return where records lie, for messages."""
+        sources = [str(self.datasets[split].source(record)) for record in records]
+        return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if sources[8:] else "")
+
+    def _record(self, split: str, record: int) -> Record:
+        dataset = self.datasets[split]
+        source = dataset.source(record)
+        length, limit = dataset.record_bytes(record), self.preprocessing.options.max_line_bytes
+        if length > limit:
+            what = f"a record of {length} bytes, data.max_line_bytes is {limit}"
+            raise RecordError(source, what, "store images as files beside it, or raise the limit")
+        return parse_record(dataset.read(record), source)
+
+    def _hole(self, error: RecordError) -> Skipped:
+        options = self.preprocessing.options
+        over_long = isinstance(error, OverLong)
+        key, policy = (
+            ("over_long", options.over_long) if over_long else ("bad_records", options.bad_records)
+        )
+        if policy == "refuse":
+            raise DataRefused(f"{error} (or set data.{key}=skip)") from error
+        return Skipped(error.source, error.reason)
