@@ -78,6 +78,7 @@ class Child:
         )
         self.writer.write(Resumed(step=self.step))
         self.writer.write(Phase(name="train", state="started"))
+        self.requests.begin_training()
         return self.train()
 
     def follow_rank_0(self) -> int:

@@ -1,0 +1,384 @@
+"""The loop in this process: guard, early stopping, best checkpoint, skipped records, trackers."""
+
+import json
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+from trainer.config.load import dump_config, load_config
+from trainer.data.errors import DataChanged, DataRefused
+from trainer.model.modes import evaluating
+from trainer.run.append import EventWriter
+from trainer.run.commands import send_command
+from trainer.run.events import (
+    AnyEvent,
+    CheckpointFailed,
+    CheckpointPublished,
+    CommandDone,
+    Evaluation,
+    FinalWritten,
+    NonFinite,
+    Notice,
+    Phase,
+    RecordSkipped,
+    SamplePrediction,
+    Step,
+    decode,
+)
+from trainer.run.layout import RunLayout
+from trainer.train.loop import Outcome, train
+from trainer.train.prepare import prepare
+from trainer.train.progress import Progress
+from trainer.train.recorder import Recorder
+from trainer.train.rehearsal import rehearse_largest_batch
+from trainer.train.requests import Requests, StoppedBeforeTraining
+from trainer.train.setup import RunPaths, Setup
+from trainer.train.skipped import write_data_record
+from trainer.train.step import Diverged
+from trainer.train.trackers import start_trackers, track
+
+PREDICTIONS_PER_RUN = 2
+
+
+@dataclass
+class Trained:
+    """A run in this process."""
+
+    setup: Setup
+    progress: Progress
+    requests: Requests
+
+    def go(self) -> Outcome:
+        with self.setup.pool:
+            write_data_record(self.setup)
+            return train(self.setup, self.progress, self.requests)
+
+    def of(self, kind: type) -> list[Any]:
+        lines = self.setup.run.layout.events.read_bytes().splitlines()
+        events: list[AnyEvent] = [decode(line) for line in lines]
+        return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def prepared(
+    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
+) -> Callable[..., Trained]:
+    """Return a function that prepares a run (again, with the same name) from options."""
+
+    def make(*options: str, attempt: int = 1) -> Trained:
+        layout = RunLayout(tmp_path / "run")
+        layout.root.mkdir(exist_ok=True)
+        fixed = (
+            f"model.path={tiny_checkpoint}",
+            "model.dtype=fp32",
+            "model.quantization=none",
+            f"data.train={shapes[0]}",
+            f"data.validation={shapes[1]}",
+            f"data.cache_dir={tmp_path / 'cache'}",
+            "data.workers=0",
+            "optimizer.name=adamw",
+            "training.max_steps=4",
+            "training.threads=1",
+            "evaluation.every_steps=100",
+            "evaluation.at_end=false",
+        )
+        config = load_config("balanced", [*fixed, *options])
+        layout.config.write_text(dump_config(config))
+        run = RunPaths(layout, attempt, supervisor_pid=0)
+        recorder = Recorder(EventWriter(layout.events, attempt))
+        requests = Requests(layout, attempt, 0)
+        setup, progress = prepare(run, config, recorder, requests)
+        return Trained(setup, progress, requests)
+
+    return make
+
+
+def break_gradient(trained: Trained, steps: set[int], value: float) -> None:
+    """Make one gradient infinite or NaN in the given steps."""
+    weight = next(p for p in trained.setup.model.parameters() if p.requires_grad)
+
+    def poison(gradient: torch.Tensor) -> torch.Tensor:
+        broken = trained.progress.step + 1 in steps
+        return torch.full_like(gradient, value) if broken else gradient
+
+    weight.register_hook(poison)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_gradient_that_is_not_finite_moves_nothing_and_is_reported(
+    prepared: Callable[..., Trained], value: float
+):
+    trained = prepared()
+    break_gradient(trained, {2}, value)
+    assert trained.go() == "finished"
+    (event,) = trained.of(NonFinite)
+    assert (event.step, event.what, event.in_a_row) == (2, "gradient", 1)
+    assert len(event.records) == 4
+    assert [step.updated for step in trained.of(Step)] == [True, False, True, True]
+    assert all(p.isfinite().all() for p in trained.setup.model.parameters())
+
+
+def test_too_many_non_finite_steps_in_a_row_end_the_run_and_leave_no_checkpoint(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared("training.max_nonfinite_steps=2", "training.max_steps=9")
+    break_gradient(trained, {3, 4, 5}, math.nan)
+    with pytest.raises(Diverged, match="2 steps in a row, last at step 4"):
+        trained.go()
+    assert not trained.of(CheckpointPublished)
+
+
+def test_a_loss_that_is_not_finite_is_null_in_the_events(prepared: Callable[..., Trained]):
+    trained = prepared("training.max_nonfinite_steps=1")
+    weights = dict(trained.setup.model.named_parameters())
+    weights["base_model.model.model.language_model.norm.weight"].data[0] = math.nan
+    with pytest.raises(Diverged, match="loss was not finite"):
+        trained.go()
+    (step,) = trained.of(Step)
+    assert step.loss is None
+    assert b"NaN" not in trained.setup.run.layout.events.read_bytes()
+
+
+def test_training_stops_early_when_validation_no_longer_improves(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared(
+        "training.max_steps=9",
+        "evaluation.every_steps=1",
+        "evaluation.generated_samples=0",
+        "evaluation.early_stopping_evaluations=2",
+        "evaluation.early_stopping_min_improvement=5",
+    )
+    assert trained.go() == "finished"
+    assert [event.best for event in trained.of(Evaluation)] == [True, False, False]
+    (final,) = trained.of(FinalWritten)
+    assert (final.step, final.partial) == (3, False)
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest_two(prepared: Callable[..., Trained]):
+    trained = prepared(
+        "training.max_steps=6",
+        "checkpoint.every_steps=1",
+        "evaluation.every_steps=2",
+        "evaluation.generated_samples=0",
+        "evaluation.early_stopping_min_improvement=5",
+    )
+    trained.go()
+    kept = sorted(path.name for path in trained.setup.run.layout.checkpoints.iterdir())
+    assert kept == ["step-00000002", "step-00000005", "step-00000006"]
+
+
+def test_no_scheduled_checkpoint_is_written_before_the_step_asked_for(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared("checkpoint.every_steps=1", "checkpoint.not_before_step=3")
+    trained.go()
+    published = [(event.step, event.reason) for event in trained.of(CheckpointPublished)]
+    assert published == [(3, "schedule"), (4, "end")]
+
+
+def test_commands_take_effect_and_are_acknowledged(prepared: Callable[..., Trained]):
+    trained = prepared("generation.max_new_tokens=3", "evaluation.generated_samples=2")
+    layout = trained.setup.run.layout
+    asked = [send_command(layout, 1, name) for name in ("checkpoint", "evaluate")]
+    send_command(layout, 7, "stop")
+    assert trained.go() == "finished"
+    done = {event.id: event.step for event in trained.of(CommandDone)}
+    assert done == {command.id: 1 for command in asked}
+    assert [event.reason for event in trained.of(CheckpointPublished)] == ["command", "end"]
+    predictions = trained.of(SamplePrediction)
+    assert len(predictions) == PREDICTIONS_PER_RUN
+    assert json.loads(predictions[0].truth)["color"]
+    assert predictions[0].prompt.count("<|image_pad|>") == 1
+
+
+def test_a_stop_writes_a_checkpoint_and_a_partial_result(prepared: Callable[..., Trained]):
+    trained = prepared("training.max_steps=50")
+    layout = trained.setup.run.layout
+
+    def stop_after_two(event: AnyEvent) -> None:
+        if isinstance(event, Step) and event.step == 2:
+            send_command(layout, 1, "stop")
+
+    trained.setup.recorder.also = stop_after_two
+    assert trained.go() == "stopped"
+    assert [event.reason for event in trained.of(CheckpointPublished)] == ["stop"]
+    (final,) = trained.of(FinalWritten)
+    assert (final.step, final.partial) == (2, True)
+    assert json.loads((layout.final / "run.json").read_text())["partial"] is True
+    assert "Partial" in (layout.final / "README.md").read_text()
+    names = zipfile.ZipFile(layout.root / "final.zip").namelist()
+    assert {"final/run.json", "final/adapter/adapter_model.safetensors"} <= set(names)
+    assert trained.of(CommandDone)
+
+
+def test_a_stop_that_comes_before_training_leaves_at_once(prepared: Callable[..., Trained]):
+    trained = prepared()
+    send_command(trained.setup.run.layout, 1, "stop")
+    with pytest.raises(StoppedBeforeTraining):
+        trained.requests.begin_training()
+
+
+def test_a_stop_in_the_middle_of_a_validation_is_obeyed_and_made_up_for(
+    prepared: Callable[..., Trained],
+):
+    options = ("evaluation.every_steps=2", "evaluation.batch_size=1", "generation.max_new_tokens=2")
+    trained = prepared(*options)
+    layout = trained.setup.run.layout
+
+    def stop_in_validation(event: AnyEvent) -> None:
+        if isinstance(event, Phase) and event.name == "evaluate" and event.state == "started":
+            send_command(layout, 1, "stop")
+
+    trained.setup.recorder.also = stop_in_validation
+    assert trained.go() == "stopped"
+    assert trained.of(Evaluation) == []
+    resumed = prepared(*options, attempt=2)
+    assert resumed.progress.step == 2
+    assert resumed.go() == "finished"
+    assert [event.step for event in resumed.of(Evaluation)] == [2, 4]
+
+
+def test_a_broken_record_leaves_a_hole_and_is_named_once(
+    prepared: Callable[..., Trained], shapes: tuple[Path, Path], tmp_path: Path
+):
+    lines = shapes[0].read_text().splitlines()[:6]
+    lines[2] = '{"messages": ['
+    data = tmp_path / "broken.jsonl"
+    data.write_text("\n".join(lines))
+    trained = prepared(f"data.train={data}", "batch.accumulation=2", "batch.size=3")
+    trained.go()
+    assert [step.samples for step in trained.of(Step)] == [5] * 4
+    (skipped,) = trained.of(RecordSkipped)
+    assert (skipped.line, skipped.offset) == (3, len(lines[0]) + len(lines[1]) + 2)
+    record = json.loads(trained.setup.run.layout.data.read_text())
+    assert record["skipped"] == 1
+    assert record["skipped_records"][0]["line"] == 3
+
+
+def test_a_broken_record_ends_the_run_where_that_is_asked_for(
+    prepared: Callable[..., Trained], tmp_path: Path
+):
+    data = tmp_path / "broken.jsonl"
+    data.write_text('{"messages": [\n')
+    trained = prepared(f"data.train={data}", "data.bad_records=refuse")
+    with pytest.raises(DataRefused, match=r"broken\.jsonl:1"):
+        trained.go()
+
+
+def test_windows_without_any_sample_are_passed_over(
+    prepared: Callable[..., Trained], tmp_path: Path
+):
+    data = tmp_path / "broken.jsonl"
+    data.write_text('{"messages": [\n' * 3)
+    trained = prepared(f"data.train={data}", "training.max_steps=2")
+    assert trained.go() == "finished"
+    assert [(step.updated, step.loss) for step in trained.of(Step)] == [(False, None)] * 2
+
+
+def test_changed_data_is_refused_on_resume_with_what_changed(
+    prepared: Callable[..., Trained], shapes: tuple[Path, Path], tmp_path: Path
+):
+    data = tmp_path / "train.jsonl"
+    lines = shapes[0].read_text().splitlines()[:6]
+    data.write_text("\n".join(lines))
+    prepared(f"data.train={data}").go()
+    data.write_text("\n".join(lines[:5]))
+    with pytest.raises(DataChanged, match=r"train\.jsonl: content changed"):
+        prepared(f"data.train={data}", attempt=2)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_taken(prepared: Callable[..., Trained]):
+    prepared("checkpoint.every_steps=2").go()
+    resumed = prepared("checkpoint.every_steps=2", "tune.rank=8", attempt=2)
+    assert resumed.progress.step == 0
+    same = prepared("checkpoint.every_steps=1", "data.workers=0", attempt=3)
+    assert same.progress.step == 0  # both were set aside, not overwritten
+    aside = [path.name for path in same.setup.run.layout.checkpoints.iterdir()]
+    assert sorted(aside) == ["rejected-step-00000002-1", "rejected-step-00000004-1"]
+
+
+def test_training_goes_on_when_a_scheduled_checkpoint_cannot_be_written(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared("checkpoint.every_steps=2")
+    checkpoints = trained.setup.run.layout.checkpoints
+    checkpoints.mkdir()
+    blocked = checkpoints / "step-00000002"
+    blocked.mkdir()
+    for number in range(1, 10_000):
+        (checkpoints / f"rejected-step-00000002-{number}").mkdir()
+    assert trained.go() == "finished"
+    (failed,) = trained.of(CheckpointFailed)
+    assert failed.step == 2
+    assert [event.step for event in trained.of(CheckpointPublished)] == [4]
+
+
+def test_the_largest_batch_is_tried_without_changing_the_numbers(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared("data.train_samples=12")
+    before = {name: weight.clone() for name, weight in trained.setup.model.named_parameters()}
+    with trained.setup.pool:
+        rehearse_largest_batch(trained.setup)
+    for name, weight in trained.setup.model.named_parameters():
+        assert torch.equal(weight, before[name])
+        assert weight.grad is None
+    assert [event.topic for event in trained.of(Notice)][-1] == "largest_first"
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 1e-2)])
+def test_the_final_adapter_gives_plain_peft_the_logits_the_trainer_had(
+    prepared: Callable[..., Trained], dtype: str, tolerance: float
+):
+    trained = prepared(
+        f"model.dtype={dtype}", "tune.vision=lora", "tune.aligner=lora", "schedule.warmup_steps=0"
+    )
+    assert trained.go() == "finished"
+    setup = trained.setup
+    with setup.pool:
+        batch = next(iter(setup.validation_singles(1)))
+    inputs, _labels = setup.forward.inputs(batch)
+    with evaluating(setup.model), torch.no_grad(), setup.accelerator.autocast():
+        ours = setup.model(**inputs).logits
+
+    base = AutoModelForImageTextToText.from_pretrained(
+        setup.config.model.path, dtype=setup.forward.pixel_dtype
+    )
+    plain = PeftModel.from_pretrained(base, str(setup.run.layout.final / "adapter")).eval()
+    with torch.no_grad(), setup.accelerator.autocast():
+        found = plain(**inputs).logits
+        with plain.disable_adapter():
+            untrained = plain(**inputs).logits
+    assert (found.float() - ours.float()).abs().max() <= tolerance
+    assert (untrained.float() - ours.float()).abs().max() > tolerance
+
+
+def test_tensorboard_receives_train_and_eval_values(prepared: Callable[..., Trained]):
+    trained = prepared(
+        "training.log_with=[tensorboard]",
+        "evaluation.at_end=true",
+        "evaluation.generated_samples=0",
+    )
+    setup = trained.setup
+    start_trackers(setup.accelerator, setup.config)
+    setup.recorder.also = lambda event: track(setup.accelerator, event)
+    trained.go()
+    setup.accelerator.end_training()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(setup.run.layout.root / "trackers" / "qvl"))
+    board.Reload()
+    assert {"train/loss", "train/learning_rate_language", "eval/loss"} <= set(
+        board.Tags()["scalars"]
+    )
+    assert [point.step for point in board.Scalars("train/loss")] == [1, 2, 3, 4]

@@ -1,0 +1,139 @@
+"""Validation: loss over the whole set, and a few records answered by generation."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainer.config.schema import GenerationConfig
+from trainer.data.batch import Batch
+from trainer.model.modes import evaluating
+from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms
+from trainer.run.events import SamplePrediction
+from trainer.train.randomness import keyed_seed
+from trainer.train.window import Forward
+
+END_OF_REASONING = "</think>"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Means over the target tokens of the validation set; None without any."""
+
+    loss: float | None
+    perplexity: float | None
+    token_accuracy: float | None
+    entropy: float | None
+    target_tokens: int
+    samples: int
+    seconds: float
+
+
+@torch.no_grad()
+def evaluate(forward: Forward, batches: Iterable[Batch]) -> Metrics:
+    """Return the model's metrics over all batches; training state is left as it was."""
+    started = time.monotonic()
+    sums = {"loss": 0.0, "correct": 0.0, "entropy": 0.0}
+    tokens = samples = 0
+    with evaluating(forward.model):
+        for batch in batches:
+            if batch.target_tokens:
+                for name, value in _batch_sums(forward, batch).items():
+                    sums[name] += value
+            tokens += batch.target_tokens
+            samples += batch.samples
+    return _metrics(sums, tokens, samples, time.monotonic() - started)
+
+
+def _batch_sums(forward: Forward, batch: Batch) -> dict[str, float]:
+    inputs, labels = forward.inputs(batch)
+    with forward.accelerator.autocast():
+        terms = supervised_terms(forward.model, inputs, labels)
+    return {name: float(value) for name, value in terms.sums.items()}
+
+
+def _metrics(sums: dict[str, float], tokens: int, samples: int, seconds: float) -> Metrics:
+    def mean(name: str) -> float | None:
+        value = sums[name] / tokens if tokens else math.nan
+        return value if math.isfinite(value) else None
+
+    loss = mean("loss")
+    perplexity = math.exp(loss) if loss is not None and loss < 700 else None
+    return Metrics(loss, perplexity, mean("correct"), mean("entropy"), tokens, samples, seconds)
+
+
+def predict_samples(
+    forward: Forward, batches: Iterable[Batch], generation: GenerationConfig, step: int
+) -> Iterator[SamplePrediction]:
+    """Answer the last assistant turn of every single-sample batch and yield it with the truth."""
+    with evaluating(forward.model):
+        for index, batch in enumerate(batches):
+            if batch.target_tokens:
+                torch.manual_seed(keyed_seed(forward.seed, step, index, len("generation")))
+                yield _predict(forward, batch, generation, step)
+
+
+@torch.no_grad()
+def _predict(
+    forward: Forward, batch: Batch, generation: GenerationConfig, step: int
+) -> SamplePrediction:
+    inputs, labels = forward.inputs(batch)
+    start, end = last_answer(labels[0])
+    ids = inputs["input_ids"]
+    prompt_inputs = {
+        name: value[:, :start] if value.shape == ids.shape else value
+        for name, value in inputs.items()
+    }
+    with forward.accelerator.autocast():
+        output = forward.model.generate(  # pyright: ignore
+            **prompt_inputs, **generation_options(forward, generation)
+        )
+    decode = forward.preprocessing.tokenizer.batch_decode
+    new_ids = output[0, start:].tolist()
+    (prompt,) = decode([prompt_without_images(forward, ids[0, :start]).tolist()])
+    truth, answer = decode([ids[0, start:end].tolist(), new_ids], skip_special_tokens=True)
+    reasoning, separator, rest = answer.rpartition(END_OF_REASONING)
+    source = batch.sources[0]
+    return SamplePrediction(
+        step=step,
+        file=str(source.file),
+        line=source.line,
+        prompt=prompt,
+        truth=truth,
+        answer=(rest if separator else answer).strip("\n"),
+        reasoning=reasoning.strip() if separator else None,
+        new_tokens=len(new_ids),
+    )
+
+
+def last_answer(labels: torch.Tensor) -> tuple[int, int]:
+    """Return start and end of the last run of labelled tokens in (T,) labels."""
+    labelled = (labels != IGNORED_LABEL).tolist()
+    end = len(labelled) - labelled[::-1].index(True)
+    start = end
+    while start > 0 and labelled[start - 1]:
+        start -= 1
+    return start, end
+
+
+def prompt_without_images(forward: Forward, ids: torch.Tensor) -> torch.Tensor:
+    """Return (T,) prompt ids with every run of image placeholders folded into one."""
+    image_id = forward.preprocessing.image_token_id
+    is_image = ids == image_id
+    repeated = is_image & torch.cat([is_image.new_zeros(1), is_image[:-1]])
+    return ids[~repeated]
+
+
+def generation_options(forward: Forward, generation: GenerationConfig) -> dict[str, Any]:
+    """Return the arguments of `generate` for the configured decoding."""
+    options: dict[str, Any] = {
+        "max_new_tokens": generation.max_new_tokens,
+        "pad_token_id": forward.preprocessing.pad_id,
+        "do_sample": generation.temperature > 0,
+    }
+    if generation.temperature > 0:
+        options |= {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0}
+    return options

@@ -1,0 +1,155 @@
+"""Build what a rank trains with: data, preprocessing, model, optimizer, and where to go on."""
+
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration
+
+from trainer.config.load import dump_config
+from trainer.config.schema import RunConfig
+from trainer.data.build import BatchBuilder
+from trainer.data.index import Dataset
+from trainer.data.loader import BatchPool
+from trainer.data.order import Plan
+from trainer.data.preprocessing import Preprocessing
+from trainer.model.download import ensure_local
+from trainer.model.errors import ModelError
+from trainer.model.load import load_trainable
+from trainer.model.parts import count_parts
+from trainer.run import durable
+from trainer.run.events import Notice, Planned, Resumed
+from trainer.run.layout import RunLayout
+from trainer.train.indexing import index_data, refuse_changed_data
+from trainer.train.optimizer import build_optimizer
+from trainer.train.progress import Progress
+from trainer.train.recorder import Recorder
+from trainer.train.requests import Requests
+from trainer.train.resume import StartingPoint, find_starting_point, restore
+from trainer.train.setup import RunPaths, Setup, planned_steps
+from trainer.train.skipped import read_skipped
+from trainer.train.window import Forward
+
+
+def build_accelerator(config: RunConfig, layout: RunLayout) -> Accelerator:
+    """Return the process's Accelerator on the configured device.
+
+    Raises:
+        ModelError: A GPU was asked for and there is none.
+
+    """
+    if config.model.device == "cuda" and not torch.cuda.is_available():
+        msg = "model.device is cuda but no GPU can be used; set model.device=cpu or run qvl doctor"
+        raise ModelError(msg)
+    return Accelerator(
+        cpu=config.model.device == "cpu",
+        mixed_precision="bf16" if config.model.dtype == "bf16" else "no",
+        log_with=list(config.training.log_with) or None,
+        project_config=ProjectConfiguration(logging_dir=str(layout.root / "trackers")),
+    )
+
+
+def prepare(
+    run: RunPaths, config: RunConfig, recorder: Recorder, requests: Requests
+) -> tuple[Setup, Progress]:
+    """Return everything training needs and where it goes on.
+
+    Raises:
+        StoppedBeforeTraining: A stop was asked for on the way.
+
+    """
+    accelerator = build_accelerator(config, run.layout)
+    folder = ensure_local(config.model, recorder.write)
+    config = with_fixed_revision(run.layout, config, folder)
+    train, validation = (index_data(config, split, recorder) for split in ("train", "validation"))
+    refuse_changed_data(run.layout, {"train": train, "validation": validation})
+    requests.leave_if_stopped()
+    start = find_starting_point(run.layout, config, train.sha256, recorder.write)
+    set_threads(config, start.progress)
+    local = config.model.model_copy(update={"path": str(folder)})
+    preprocessing = Preprocessing.load(local, config.data)
+    requests.leave_if_stopped()
+    model = load_trainable(config, accelerator.device, recorder.write)
+    optimizer = build_optimizer(model, config.optimizer)
+    progress = restore(start, model, optimizer)
+    for counted in count_parts(model, config.tune):
+        recorder.write(counted)
+    plan = Plan(len(train), config.batch.size, config.batch.accumulation, config.seed, train.sha256)
+    setup = Setup(
+        run=run,
+        config=config,
+        recorder=recorder,
+        accelerator=accelerator,
+        forward=Forward(model, preprocessing, accelerator, config.seed),
+        optimizer=optimizer,
+        train_data=train,
+        validation_data=validation,
+        plan=plan,
+        pool=build_pool(config, preprocessing, train, validation),
+        total_steps=planned_steps(config, plan),
+        data_sha256=train.sha256,
+        skipped=read_skipped(run.layout),
+        edits=set(),
+    )
+    announce(setup, progress, start)
+    return setup, progress
+
+
+def with_fixed_revision(layout: RunLayout, config: RunConfig, folder: Path) -> RunConfig:
+    """Write the commit of a downloaded model into the run's configuration.
+
+    A hub id without a revision means the newest commit, which may be another one on resume. The
+    hub's cache names the folder of a snapshot after its commit.
+    """
+    if config.model_is_local or config.model.revision is not None:
+        return config
+    model = config.model.model_copy(update={"revision": folder.name})
+    fixed = config.model_copy(update={"model": model})
+    durable.replace_file(layout.config, dump_config(fixed).encode())
+    return fixed
+
+
+def set_threads(config: RunConfig, progress: Progress) -> None:
+    """Use the same number of CPU threads in every attempt; another number rounds differently."""
+    threads = progress.threads or config.training.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    progress.threads = threads
+
+
+def build_pool(
+    config: RunConfig, preprocessing: Preprocessing, train: Dataset, validation: Dataset
+) -> BatchPool:
+    """Return the pool that turns record numbers into batches."""
+    builder = BatchBuilder(preprocessing, {"train": train, "validation": validation})
+    return BatchPool(
+        builder,
+        workers=config.data.workers,
+        prefetch_bytes=config.data.prefetch_bytes,
+        timeout_seconds=config.data.worker_timeout_seconds,
+        batches_at_once=config.batch.accumulation,
+    )
+
+
+def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
+    """Say how long the run is and from where it goes on."""
+    write, plan = setup.recorder.write, setup.plan
+    progress.total_steps = setup.total_steps
+    if setup.run.attempt > 1 or start.folder is not None:
+        name = start.folder.name if start.folder else None
+        write(Resumed(step=progress.step, checkpoint=name))
+    write(
+        Planned(
+            total_steps=setup.total_steps,
+            steps_per_epoch=plan.steps_per_epoch,
+            records=plan.records,
+            validation_records=len(setup.validation_data),
+            samples_per_step=setup.config.samples_per_step,
+        )
+    )
+    if setup.accelerator.device.type == "cpu":
+        message = f"no GPU is used: training on the CPU with {progress.threads} threads"
+        write(Notice(topic="device", message=message))
+    warmup = setup.config.schedule.warmup_steps
+    if setup.config.schedule.warmup_ratio is None and warmup >= setup.total_steps:
+        message = f"the warm-up of {warmup} steps is longer than the run; it is cut to fit"
+        write(Notice(topic="schedule", message=message))

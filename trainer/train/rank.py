@@ -1,0 +1,115 @@
+"""One trainer process: set up, train, say how it ended."""
+
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers.utils.logging import disable_progress_bar
+
+from trainer.config.load import ConfigError, load_config
+from trainer.config.schema import RunConfig
+from trainer.data.errors import DataError, WorkerFailed
+from trainer.model.errors import ModelError
+from trainer.model.trainability import NotTrainable
+from trainer.run.append import EventWriter
+from trainer.run.events import AttemptStarted, TrainerEnded
+from trainer.run.layout import RunLayout
+from trainer.run.lock import adopt_run_lock
+from trainer.train.loop import train
+from trainer.train.prepare import prepare
+from trainer.train.recorder import Recorder
+from trainer.train.rehearsal import rehearse_largest_batch
+from trainer.train.requests import Requests, StoppedBeforeTraining
+from trainer.train.setup import RunPaths
+from trainer.train.skipped import write_data_record
+from trainer.train.step import Diverged
+from trainer.train.trackers import start_trackers, track
+from trainer.train.versions import device_names, package_versions
+
+FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
+EXPECTED = (DataError, ConfigError, ModelError, NotTrainable, WorkerFailed, Diverged, OSError)
+MEMORY_ADVICE = (
+    "out of memory; lower data.max_length to 2048, then 1024, set "
+    "model.activation_checkpointing=true, or model.quantization=nf4"
+)
+
+
+@dataclass
+class Ending:
+    """How the process ended."""
+
+    code: int
+    message: str = ""
+
+
+def main(run_directory: Path) -> int:
+    """Train the run in `run_directory` and return the exit code."""
+    faulthandler.enable()
+    disable_progress_bar()
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    run = RunPaths.from_environment(RunLayout(run_directory))
+    if "QVL_LOCK_FD" in os.environ:
+        adopt_run_lock(int(os.environ["QVL_LOCK_FD"]))  # held until this process ends
+    requests = Requests(run.layout, run.attempt, run.supervisor_pid)
+    requests.install_signal_handlers()
+    recorder = Recorder(EventWriter(run.layout.events, run.attempt))
+    try:
+        ending = run_to_the_end(run, recorder, requests)
+    except StoppedBeforeTraining:
+        ending = Ending(STOPPED, "stopped before training began; nothing of this attempt is lost")
+    except EXPECTED as error:
+        bad_input = isinstance(error, DataError | ConfigError)
+        ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
+    except torch.OutOfMemoryError as error:
+        traceback.print_exc()
+        ending = Ending(FAILED, f"{MEMORY_ADVICE} ({first_line(error)})")
+    except Exception as error:  # noqa: BLE001
+        traceback.print_exc()
+        ending = Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")
+    state = {FINISHED: "finished", STOPPED: "stopped"}.get(ending.code, "failed")
+    if ending.message:
+        print(ending.message, file=sys.stderr)  # noqa: T201
+    recorder.write(TrainerEnded(state=state, step=recorder.step, message=ending.message))  # pyright: ignore
+    recorder.close()
+    return ending.code
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return str(error).partition("\n")[0]
+
+
+def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
+    """Prepare and train."""
+    config = load_config(run.layout.config)
+    recorder.write(started(config))
+    torch.autograd.set_detect_anomaly(config.training.debug)
+    setup, progress = prepare(run, config, recorder, requests)
+    with setup.pool:
+        write_data_record(setup)
+        start_trackers(setup.accelerator, config)
+        recorder.also = lambda event: track(setup.accelerator, event)
+        if config.batch.largest_first:
+            rehearse_largest_batch(setup)
+        requests.begin_training()
+        outcome = train(setup, progress, requests)
+        write_data_record(setup)
+        setup.accelerator.end_training()
+    return Ending(FINISHED if outcome == "finished" else STOPPED)
+
+
+def started(config: RunConfig) -> AttemptStarted:
+    """Return the first event of an attempt."""
+    return AttemptStarted(
+        config=config.model_dump(mode="json"),
+        versions=package_versions(),
+        devices=device_names(),
+        ranks=int(os.environ.get("WORLD_SIZE", "1")),
+        threads=torch.get_num_threads(),
+        pid=os.getpid(),
+    )

@@ -1,0 +1,27 @@
+"""Run the largest batch once before step 1, so that a lack of memory shows in minute one."""
+
+import heapq
+
+from trainer.data.batch import Window
+from trainer.run.events import Notice
+from trainer.train.setup import Setup
+from trainer.train.window import accumulate_gradients
+
+CANDIDATES = 64  # records with the longest lines, of which the ones with most tokens are taken
+
+
+def rehearse_largest_batch(setup: Setup) -> None:
+    """Run forward and backward over the largest micro-batch; nothing is updated.
+
+    Length in tokens is only known for encoded records, so the longest lines are encoded and the
+    samples with most tokens among them make the batch.
+    """
+    longest = setup.train_data.longest_records(CANDIDATES)
+    singles = setup.pool.batches(("train", (record,)) for record in longest)
+    tokens = {record: batch.tokens for record, batch in zip(longest, singles, strict=True)}
+    chosen = tuple(heapq.nlargest(setup.config.batch.size, tokens, key=tokens.__getitem__))
+    (batch,) = setup.pool.batches([("train", chosen)])
+    accumulate_gradients(setup.forward, Window.of(0, 0, [batch]))
+    setup.optimizer.zero_grad(set_to_none=True)
+    message = f"the largest micro-batch fits: {batch.samples} samples, {batch.tokens} tokens"
+    setup.recorder.write(Notice(topic="largest_first", message=message))

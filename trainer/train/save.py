@@ -1,0 +1,129 @@
+"""Save what the loop has: checkpoints on the way and the final result."""
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from safetensors.torch import save_file
+
+from trainer.model.weights import save_final as save_final_weights
+from trainer.model.weights import save_weights
+from trainer.run import durable
+from trainer.run.events import CheckpointFailed, CheckpointPublished, FinalWritten, Phase
+from trainer.run.manifest import Manifest
+from trainer.train.checkpoint import (
+    Published,
+    newest_checkpoint_bytes,
+    prune_checkpoints,
+    publish_checkpoint,
+)
+from trainer.train.final import is_partial, write_final
+from trainer.train.fingerprint import fingerprint
+from trainer.train.optimizer import optimizer_tensors
+from trainer.train.progress import Progress, encode_progress
+from trainer.train.setup import Setup
+from trainer.train.skipped import write_data_record
+from trainer.train.versions import package_versions
+
+OPTIMIZER_NAME = "optimizer.safetensors"
+STATE_NAME = "state.json"
+Reason = Literal["schedule", "command", "stop", "end", "signal", "orphan"]
+
+
+def save_checkpoint(
+    setup: Setup, progress: Progress, reason: Reason, *, required: bool = False
+) -> None:
+    """Publish a checkpoint of this step and prune old ones.
+
+    Without `required` a failure is an event and training goes on.
+
+    Raises:
+        OSError: A required checkpoint could not be written.
+
+    """
+    if not progress.step:
+        return  # there is nothing yet that starting again would not give
+    write, layout = setup.recorder.write, setup.run.layout
+    write(Phase(name="save", state="started", unit="bytes"))
+    setup.recorder.sync()
+    try:
+        published = publish_checkpoint(
+            layout,
+            _manifest(setup, progress),
+            partial(_write_files, setup, progress),
+            newest_checkpoint_bytes(layout) or _estimated_bytes(setup),
+        )
+    except OSError as error:
+        write(CheckpointFailed(step=progress.step, reason=str(error)))
+        if required:
+            raise
+        return
+    write(_published_event(setup, progress, published, reason))
+    keep = setup.config.checkpoint
+    best = progress.best_step if keep.keep_best else None
+    prune_checkpoints(layout, keep_last=keep.keep_last, best_step=best, notify=write)
+    write_data_record(setup)
+    write(Phase(name="save", state="finished", unit="bytes", seconds=published.seconds))
+
+
+def _manifest(setup: Setup, progress: Progress) -> Manifest:
+    return Manifest(
+        step=progress.step,
+        attempt=setup.run.attempt,
+        data_sha256=setup.data_sha256,
+        fingerprint=fingerprint(setup.config),
+        versions=package_versions(),
+        files={},
+        validation_loss=progress.last_evaluation["loss"] if progress.evaluated else None,
+    )
+
+
+def _write_files(setup: Setup, progress: Progress, folder: Path) -> None:
+    save_weights(setup.model, folder)
+    tensors, steps = optimizer_tensors(setup.model, setup.optimizer)
+    save_file(tensors, folder / OPTIMIZER_NAME)
+    (folder / STATE_NAME).write_bytes(encode_progress(progress, steps))
+
+
+def _estimated_bytes(setup: Setup) -> int:
+    """Return the size of a first checkpoint: trained weights and two fp32 moments at most."""
+    trained = sum(p.numel() for p in setup.model.parameters() if p.requires_grad)
+    everything = sum(p.numel() for p in setup.model.parameters())
+    weights = 4 * trained if _saves_adapter(setup) else 4 * everything
+    return weights + 8 * trained
+
+
+def _saves_adapter(setup: Setup) -> bool:
+    tune = setup.config.tune
+    return "lora" in (tune.vision, tune.aligner, tune.language)
+
+
+def _published_event(
+    setup: Setup, progress: Progress, published: Published, reason: Reason
+) -> CheckpointPublished:
+    return CheckpointPublished(
+        step=progress.step,
+        path=str(published.folder.relative_to(setup.run.layout.root)),
+        bytes=published.manifest.total_bytes,
+        seconds=published.seconds,
+        reason=reason,
+        best=progress.best_step == progress.step,
+        validation_loss=published.manifest.validation_loss,
+    )
+
+
+def save_final(setup: Setup, progress: Progress) -> None:
+    """Write final/ and final.zip from the model as it is now."""
+    if not progress.step:
+        return
+    write, layout = setup.recorder.write, setup.run.layout
+    write(Phase(name="final", state="started", unit="bytes"))
+
+    def write_files(folder: Path) -> None:
+        save_final_weights(setup.model, folder, setup.forward.pixel_dtype)
+        setup.forward.preprocessing.save(folder)
+
+    size = write_final(layout, setup.config, progress, write_files)
+    durable.sync_directory(layout.root)
+    write(FinalWritten(step=progress.step, path="final", partial=is_partial(progress), bytes=size))
+    write(Phase(name="final", state="finished", unit="bytes"))

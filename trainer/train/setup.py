@@ -1,0 +1,80 @@
+"""Everything a rank trains with, built once from the configuration."""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+
+from trainer.config.schema import RunConfig
+from trainer.data.batch import Batch, Window
+from trainer.data.index import Dataset
+from trainer.data.loader import BatchPool, validation_batches, windows
+from trainer.data.order import Plan
+from trainer.run.events import RecordSkipped
+from trainer.run.layout import RunLayout
+from trainer.train.recorder import Recorder
+from trainer.train.window import Forward
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Which attempt of which run this process works on."""
+
+    layout: RunLayout
+    attempt: int
+    supervisor_pid: int
+
+    @classmethod
+    def from_environment(cls, layout: RunLayout) -> "RunPaths":
+        """Read what the supervisor set."""
+        attempt = int(os.environ.get("QVL_ATTEMPT", "1"))
+        return cls(layout, attempt, int(os.environ.get("QVL_SUPERVISOR_PID", "0")))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What training needs besides where it stands."""
+
+    run: RunPaths
+    config: RunConfig
+    recorder: Recorder
+    accelerator: Accelerator
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    train_data: Dataset
+    validation_data: Dataset
+    plan: Plan
+    pool: BatchPool
+    total_steps: int
+    data_sha256: str
+    skipped: dict[tuple[str, int], RecordSkipped]  # by file and line, over all attempts
+    edits: set[str]  # what was changed in samples and is reported already
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The model that is trained."""
+        return self.forward.model
+
+    def windows(self, steps_done: int) -> Iterator[Window]:
+        """Yield the windows of the remaining optimizer steps."""
+        return windows(self.pool, self.plan, steps_done, self.total_steps)
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yield the whole validation set in file order."""
+        return validation_batches(
+            self.pool, len(self.validation_data), self.config.evaluation.batch_size
+        )
+
+    def validation_singles(self, count: int) -> Iterator[Batch]:
+        """Yield the first records of the validation set, one a batch."""
+        return validation_batches(self.pool, min(count, len(self.validation_data)), 1)
+
+
+def planned_steps(config: RunConfig, plan: Plan) -> int:
+    """Return the number of optimizer steps of the whole run."""
+    if config.training.max_steps is not None:
+        return config.training.max_steps
+    return max(1, math.ceil(config.training.epochs * plan.steps_per_epoch))

@@ -1,0 +1,134 @@
+"""Take one optimizer step and record what it did."""
+
+import resource
+from time import monotonic
+
+import torch
+
+from trainer.data.batch import Window
+from trainer.model.trainability import TrainabilityProof
+from trainer.run.events import NonFinite, Part, Step
+from trainer.train.progress import Progress
+from trainer.train.schedule import learning_rate
+from trainer.train.setup import Setup
+from trainer.train.skipped import record_skipped, report_edits
+from trainer.train.window import Gradients, accumulate_gradients, clip_gradients
+
+
+class Diverged(ArithmeticError):
+    """Loss or gradients were not finite for too many steps in a row."""
+
+
+def take_step(
+    setup: Setup,
+    progress: Progress,
+    window: Window,
+    data_seconds: float,
+    proof: TrainabilityProof,
+) -> None:
+    """Train on one window; the optimizer only moves on finite numbers.
+
+    Raises:
+        Diverged: This was one non-finite step too many.
+
+    """
+    started = monotonic()
+    rates = set_learning_rates(setup, progress.step + 1)
+    gradients = accumulate_gradients(setup.forward, window)
+    clip_gradients(setup.forward, gradients, setup.config.optimizer.max_gradient_norm)
+    computed = monotonic()
+    progress.step += 1
+    updated = window.target_tokens > 0 and gradients.not_finite is None
+    if updated:
+        prove(setup, progress, window, proof)
+        setup.optimizer.step()
+    setup.optimizer.zero_grad(set_to_none=True)
+    progress.samples += window.samples
+    progress.target_tokens += window.target_tokens
+    record_skipped(setup, "train", window.skipped, progress.step)
+    report_edits(setup, window.notes, progress.step)
+    seconds = (data_seconds, computed - started, monotonic() - computed)
+    setup.recorder.write(step_event(setup, progress, window, gradients, rates, seconds, updated))
+    guard(setup, progress, window, gradients)
+
+
+def set_learning_rates(setup: Setup, step: int) -> dict[str, float]:
+    """Set every group's learning rate for a step and return it by part."""
+    rates: dict[str, float] = {}
+    for group in setup.optimizer.param_groups:
+        part: Part = group["part"]
+        rates[part] = group["lr"] = learning_rate(
+            setup.config.schedule, step, setup.total_steps, group["peak"]
+        )
+    return rates
+
+
+def prove(setup: Setup, progress: Progress, window: Window, proof: TrainabilityProof) -> None:
+    """Check that gradients reach everything that is meant to learn, until proven."""
+    proved = proof.after_backward(progress.step, window.images > 0)
+    if proved is not None:
+        setup.recorder.write(proved)
+
+
+def guard(setup: Setup, progress: Progress, window: Window, gradients: Gradients) -> None:
+    """Report a step whose numbers were not finite, and give up after too many in a row."""
+    what = gradients.not_finite
+    if what is None:
+        progress.nonfinite_in_a_row = 0
+        return
+    progress.nonfinite_in_a_row += 1
+    records = tuple(f"{source.file}:{source.line}" for source in window.sources)
+    in_a_row = progress.nonfinite_in_a_row
+    setup.recorder.write(
+        NonFinite(step=progress.step, what=what, in_a_row=in_a_row, records=records)
+    )
+    if in_a_row >= setup.config.training.max_nonfinite_steps:
+        msg = (
+            f"{what} was not finite for {in_a_row} steps in a row, last at step {progress.step}; "
+            "lower optimizer.learning_rate (5e-5, then 1e-5) and resume from the last checkpoint"
+        )
+        raise Diverged(msg)
+
+
+def step_event(  # noqa: PLR0913
+    setup: Setup,
+    progress: Progress,
+    window: Window,
+    gradients: Gradients,
+    rates: dict[str, float],
+    seconds: tuple[float, float, float],
+    updated: bool,
+) -> Step:
+    """Return the record of one step. `seconds`: data wait, forward and backward, optimizer."""
+    total = sum(seconds)
+    positions = window.positions
+    finite = gradients.not_finite is None
+    return Step(
+        step=progress.step,
+        epoch=setup.plan.epochs_done(progress.step),
+        loss=gradients.mean("loss"),
+        token_accuracy=gradients.mean("correct"),
+        entropy=gradients.mean("entropy"),
+        gradient_norm=gradients.norm if finite and window.target_tokens else None,
+        learning_rates=rates,
+        target_tokens=window.target_tokens,
+        tokens=window.tokens,
+        padding_share=1.0 - window.tokens / positions if positions else 0.0,
+        samples=window.samples,
+        images=window.images,
+        seconds=total,
+        data_seconds=seconds[0],
+        compute_seconds=seconds[1],
+        optimizer_seconds=seconds[2],
+        tokens_per_second=window.tokens / total if total else None,
+        samples_per_second=window.samples / total if total else None,
+        peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
+        updated=updated,
+    )
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the most memory this process has held: on the GPU, else resident."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

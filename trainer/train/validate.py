@@ -1,0 +1,74 @@
+"""Run an evaluation of the loop: events, files, best so far."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from trainer.data.batch import Batch
+from trainer.run.events import Evaluation, Notice, Phase
+from trainer.train.evaluate import evaluate, predict_samples
+from trainer.train.final import write_validation
+from trainer.train.progress import Progress
+from trainer.train.requests import Requests
+from trainer.train.setup import Setup
+from trainer.train.skipped import record_skipped, report_edits
+
+
+class Abandoned(Exception):
+    """A stop was asked for in the middle of an evaluation."""
+
+
+def validate(setup: Setup, progress: Progress, requests: Requests) -> None:
+    """Validate the model as it is now, answer a few records, and record both.
+
+    A stop request ends it without a result; the next attempt makes up for it.
+    """
+    write = setup.recorder.write
+    if not len(setup.validation_data):
+        write(Notice(topic="evaluation", message="there is no data.validation to validate on"))
+        return
+    write(Phase(name="evaluate", state="started", total=len(setup.validation_data), unit="records"))
+    try:
+        seconds = _validate(setup, progress, requests)
+    except Abandoned:
+        message = f"the validation of step {progress.step} is left for the next attempt"
+        write(Notice(topic="evaluation", message=message, step=progress.step))
+        seconds = None
+    write(Phase(name="evaluate", state="finished", seconds=seconds, unit="records"))
+
+
+def _validate(setup: Setup, progress: Progress, requests: Requests) -> float:
+    """Return the seconds the metrics took; raises Abandoned."""
+    write, config = setup.recorder.write, setup.config
+    metrics = evaluate(setup.forward, _reported(setup, progress, requests))
+    singles = setup.validation_singles(config.evaluation.generated_samples)
+    predictions = []
+    for prediction in predict_samples(setup.forward, singles, config.generation, progress.step):
+        predictions.append(prediction)
+        leave_if_asked(requests)
+    fields = asdict(metrics)
+    best = progress.note_evaluation(fields, config.evaluation.early_stopping_min_improvement)
+    for event in (Evaluation(step=progress.step, **fields, best=best), *predictions):
+        write(event)
+    write_validation(setup.run.layout, progress, setup.run.attempt)
+    return metrics.seconds
+
+
+def _reported(setup: Setup, progress: Progress, requests: Requests) -> Iterator[Batch]:
+    """Yield the validation set, with a progress event and a look at the requests for each batch."""
+    done, total = 0, len(setup.validation_data)
+    for batch in setup.validation_batches():
+        leave_if_asked(requests)
+        yield batch
+        done += batch.samples + len(batch.skipped)
+        record_skipped(setup, "validation", batch.skipped, progress.step)
+        report_edits(setup, batch.notes, progress.step)
+        setup.recorder.write(
+            Phase(name="evaluate", state="progress", done=done, total=total, unit="records")
+        )
+
+
+def leave_if_asked(requests: Requests) -> None:
+    """Raise Abandoned when somebody wants the run to stop."""
+    requests.poll()
+    if requests.stop:
+        raise Abandoned

@@ -1,0 +1,86 @@
+"""One optimizer step: forward and backward over a window, the guard, the update."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+
+from trainer.data.batch import Batch, Window
+from trainer.data.preprocessing import Preprocessing
+from trainer.objectives.supervised import supervised_terms
+from trainer.train.randomness import seed_micro_batch
+
+
+@dataclass
+class Gradients:
+    """What forward and backward over a window left behind, before any update."""
+
+    target_tokens: int
+    sums: dict[str, float] = field(default_factory=dict[str, float])
+    norm: float = 0.0  # before clipping
+
+    def mean(self, name: str) -> float | None:
+        """Return a metric per target token; None without target tokens or when not finite."""
+        if not self.target_tokens:
+            return None
+        value = self.sums[name] / self.target_tokens
+        return value if math.isfinite(value) else None
+
+    @property
+    def not_finite(self) -> Literal["loss", "gradient"] | None:
+        """What keeps the optimizer from moving."""
+        if not math.isfinite(self.sums.get("loss", 0.0)):
+            return "loss"
+        return None if math.isfinite(self.norm) else "gradient"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What it takes to run batches through the model."""
+
+    model: torch.nn.Module
+    preprocessing: Preprocessing
+    accelerator: Accelerator
+    seed: int
+
+    def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return the model's inputs and the labels, on the device."""
+        device = self.accelerator.device
+        inputs = batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
+        return inputs, batch.labels.to(device)
+
+    @property
+    def pixel_dtype(self) -> torch.dtype:
+        """The precision pixels are given in: that of the frozen weights."""
+        return self.model.config.dtype  # pyright: ignore
+
+
+def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
+    """Run forward and backward over every micro-batch of a window.
+
+    Each micro-batch's summed loss is divided by the target tokens of the whole window, so how
+    the window is cut into micro-batches does not matter.
+    """
+    gradients = Gradients(window.target_tokens)
+    collected: list[dict[str, torch.Tensor]] = []
+    for index, batch in enumerate(window.batches):
+        if not batch.target_tokens:
+            continue
+        seed_micro_batch(forward.seed, window.index, index)
+        inputs, labels = forward.inputs(batch)
+        with forward.accelerator.autocast():
+            terms = supervised_terms(forward.model, inputs, labels)
+        (terms.numerator / window.target_tokens).backward()
+        collected.append(terms.sums)
+    for name in collected[0] if collected else ():
+        gradients.sums[name] = float(sum(sums[name].double() for sums in collected))
+    return gradients
+
+
+def clip_gradients(forward: Forward, gradients: Gradients, max_norm: float) -> None:
+    """Clip all gradients together and note their norm before that."""
+    trainable = [p for p in forward.model.parameters() if p.grad is not None]
+    norm = forward.accelerator.clip_grad_norm_(trainable, max_norm)
+    gradients.norm = float(norm) if norm is not None else 0.0
