@@ -1,0 +1,73 @@
+"""Refuse what cannot work before anything is made or loaded: data, GPU, disk."""
+
+import os
+import shutil
+from pathlib import Path
+
+from trainer.cli.numbers import size
+from trainer.cli.terminal import CommandFailed
+from trainer.config.schema import RunConfig
+from trainer.data.check import check_data
+from trainer.supervisor.gpu import Gpus, visible_from_environment
+
+EVENT_BYTES = 32 * 2**20  # for the events, telemetry and console of a run
+ADAPTER_SHARE = 0.1  # of the model's files: adapter and its optimizer state
+FULL_SHARE = 6.0  # fp32 weights and two fp32 moments for every 2 bytes of bf16
+CHECKPOINTS = 2  # one more is written before an old one goes
+
+
+def check_before_start(config: RunConfig, runs: Path) -> None:
+    """Raise CommandFailed, or DataError, for a run that could not begin on this machine."""
+    check_data(config.data)
+    check_gpu(config)
+    check_disk(config, runs)
+
+
+def check_gpu(config: RunConfig) -> None:
+    """Refuse options that need a GPU where there is none."""
+    wants = {
+        "model.device=cuda": config.model.device == "cuda",
+        "model.attention=flash_attention_2": config.model.attention == "flash_attention_2",
+    }
+    named = [option for option, wanted in wants.items() if wanted]
+    if not named:
+        return
+    why = why_no_gpu()
+    if why:
+        options = " and ".join(named)
+        remedy = "set model.device=auto and model.attention=auto to train on the CPU"
+        raise CommandFailed(f"{options} needs a GPU: {why}; {remedy}, or see `qvl doctor`")
+
+
+def why_no_gpu() -> str:
+    """Return why no GPU can be used; empty: there is one."""
+    gpus = Gpus(visible_from_environment())
+    note = gpus.note
+    gpus.close()
+    driver_is_there = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
+    hidden = visible_from_environment() in ("", "-1")
+    # Some containers have the device and CUDA, but not the library that we would ask.
+    return note if note and (hidden or not driver_is_there) else ""
+
+
+def check_disk(config: RunConfig, runs: Path) -> None:
+    """Refuse a runs folder that cannot be written or is too small for two checkpoints."""
+    folder = next(it for it in (runs, *runs.parents) if it.exists())
+    if not folder.is_dir():
+        raise CommandFailed(f"{folder}: it is a file; choose another folder with --runs-dir")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandFailed(f"{folder}: it cannot be written; choose another with --runs-dir")
+    free, wanted = shutil.disk_usage(folder).free, bytes_wanted(config)
+    if free < wanted:
+        raise CommandFailed(
+            f"{folder}: {size(free)} free, but the run wants about {size(wanted)}; "
+            "make room, or choose another disk with --runs-dir"
+        )
+
+
+def bytes_wanted(config: RunConfig) -> int:
+    """Return roughly what the run writes: its events and two checkpoints."""
+    weights = sum(it.stat().st_size for it in Path(config.model.path).glob("*.safetensors"))
+    modes = {config.tune.vision, config.tune.aligner, config.tune.language}
+    share = FULL_SHARE if "full" in modes else ADAPTER_SHARE
+    return EVENT_BYTES + round(CHECKPOINTS * share * weights)

@@ -1,0 +1,103 @@
+"""`qvl status`, `runs`, `logs`, `events`, `models`: look at runs without touching them."""
+
+import os
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from trainer.cli.lookup import find_run
+from trainer.cli.numbers import size
+from trainer.cli.options import AsJson, RunName, RunsDir
+from trainer.cli.status import Overview, overview, status_lines, table_lines
+from trainer.cli.terminal import STDOUT, say, show_json, write_all
+from trainer.run.layout import RunLayout, list_runs, runs_directory
+from trainer.run.liveness import holder
+from trainer.run.tail import Tail
+from trainer.run.text import sanitise
+
+POLL_SECONDS = 0.25
+
+Follow = Annotated[
+    bool, typer.Option("-f", "--follow", help="Go on showing lines until the run ends.")
+]
+
+
+def status(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="All when left out.")] = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
+    """Show how a run is, or all of them: state, progress, alerts and what to do about them."""
+    if run is not None:
+        one = overview(find_run(run, runs_dir))
+        show_json(one.as_json()) if json else say("\n".join(status_lines(one)))
+        return
+    _show_all(_all(runs_dir), json=json)
+
+
+def runs(runs_dir: RunsDir = None, json: AsJson = False) -> None:
+    """List all runs."""
+    _show_all(_all(runs_dir), json=json)
+
+
+def _all(runs_dir: RunsDir) -> list[Overview]:
+    return [overview(it) for it in list_runs(runs_directory(runs_dir))]
+
+
+def _show_all(found: list[Overview], *, json: bool) -> None:
+    if json:
+        show_json([it.as_json() for it in found])
+    elif found:
+        say("\n".join(table_lines(found)))
+    else:
+        say("no runs here; `qvl train CONFIG` starts one, `qvl demo` shows how")
+
+
+def logs(run: RunName, follow: Follow = False, runs_dir: RunsDir = None) -> None:
+    """Show console.log: what the processes of a run wrote."""
+    layout = find_run(run, runs_dir)
+    show_lines(layout, Tail(layout.console), follow=follow, as_text=True)
+
+
+def events(run: RunName, follow: Follow = False, runs_dir: RunsDir = None) -> None:
+    """Show events.jsonl, one event a line."""
+    layout = find_run(run, runs_dir)
+    show_lines(layout, Tail(layout.events), follow=follow, as_text=os.isatty(STDOUT))
+
+
+def show_lines(layout: RunLayout, tail: Tail, *, follow: bool, as_text: bool) -> None:
+    """Write a file's lines to standard output, as text fit for a terminal or as they are."""
+    sys.stdout.flush()
+    while True:
+        ended = not follow or not holder(layout).held
+        while True:
+            lines = tail.read(complete=ended)
+            shown = [_fit(it) if as_text else it for it in lines]
+            if shown and not write_all(STDOUT, b"\n".join(shown) + b"\n"):
+                return
+            if tail.at_end:
+                break
+        if ended:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _fit(line: bytes) -> bytes:
+    return sanitise(line.decode(errors="replace"), None).encode()
+
+
+def models(json: AsJson = False) -> None:
+    """List models to start from, with the GPU memory that each wants."""
+    from trainer.config.suggestions import SUGGESTED_MODELS
+
+    if json:
+        show_json([it.as_json() for it in SUGGESTED_MODELS])
+        return
+    width = max(len(it.path) for it in SUGGESTED_MODELS)
+    say(f"{'model'.ljust(width)}  {'QLoRA':>7}  {'low':>7}  {'LoRA':>7}  GPU memory wanted")
+    for it in SUGGESTED_MODELS:
+        wants = (it.qlora_memory_bytes, it.low_memory_bytes, it.lora_memory_bytes)
+        columns = "  ".join(size(want).rjust(7) for want in wants)
+        say(f"{it.path.ljust(width)}  {columns}  {it.note}".rstrip())
