@@ -1,0 +1,181 @@
+"""The whole program: the `qvl` script, its supervisor and a real trainer."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from trainer.run.events import CheckpointPublished, Exit, RankStarted, Step, SupervisorStarted
+from trainer.run.layout import RunLayout
+from trainer.run.state import RunState
+from trainer.run.tail import EventTail
+from trainer.train.checkpoint import newest_verified_checkpoint
+
+pytestmark = pytest.mark.slow
+QVL = (sys.executable, "-c", "from qvl_tui.cli import main; main()")
+
+
+class Program:
+    """Calls the script as a person would."""
+
+    def __init__(self, folder: Path, inputs: list[str]) -> None:
+        self.folder = folder
+        self.inputs = inputs
+        self.layout = RunLayout(folder / "runs" / "real")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        return subprocess.Popen(
+            [*QVL, *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == code, (arguments, out.decode(), err.decode())
+        return out.decode() + err.decode()
+
+    def train(self, *arguments: str) -> tuple[str, ...]:
+        return ("train", "balanced", *self.inputs, "--name", "real", *arguments)
+
+    def events(self, kind: type) -> list:
+        found = []
+        for path in (self.layout.events, self.layout.monitor):
+            tail = EventTail(path)
+            found += [event for event in tail.read() if isinstance(event, kind)]
+        return found
+
+    def wait_for(self, what: Callable[[], object], seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, f"see {self.layout.console}"
+            time.sleep(0.05)
+
+    def state(self) -> str:
+        return json.loads(self.call("status", "real", "--json"))["state"]
+
+
+@pytest.fixture
+def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[Program]:
+    made = Program(
+        tmp_path,
+        [
+            f"model.path={tiny_checkpoint}",
+            f"data.train={shapes[0]}",
+            f"data.validation={shapes[1]}",
+            f"data.cache_dir={tmp_path / 'cache'}",
+            "model.dtype=fp32",
+            "training.threads=1",
+            "data.workers=1",
+            "training.max_steps=60",
+            "checkpoint.every_steps=1000",
+            "evaluation.every_steps=1000",
+            "evaluation.generated_samples=0",
+        ],
+    )
+    yield made
+    for event in (*made.events(RankStarted), *made.events(SupervisorStarted)):
+        try:
+            os.kill(event.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def steps_of_attempt(program: Program, attempt: int) -> list[int]:
+    return [event.step for event in program.events(Step) if event.attempt == attempt]
+
+
+def test_a_run_survives_its_terminal_its_supervisor_and_a_stop(program: Program):
+    # A follower that loses its terminal goes; the run does not notice.
+    follower = program.start(*program.train())
+    program.wait_for(lambda: len(program.events(Step)) >= 2)
+    follower.send_signal(signal.SIGHUP)
+    follower.communicate(timeout=30)
+    before = len(program.events(Step))
+    program.wait_for(lambda: len(program.events(Step)) > before + 1)
+
+    # A second start, and a resume, say who holds it.
+    assert "the run is held by process" in program.call(*program.train(), code=1)
+    assert "the run is held by process" in program.call("resume", "real", code=1)
+
+    # Its supervisor killed: the trainer saves and leaves, and the lock is held until then.
+    (supervisor,) = program.events(SupervisorStarted)
+    (rank,) = program.events(RankStarted)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    program.wait_for(lambda: not Path(f"/proc/{rank.pid}").exists())
+    (orphaned,) = program.events(CheckpointPublished)
+    assert orphaned.reason == "orphan"
+    assert program.state() == "crashed"
+
+    # Resumed, it goes on behind that checkpoint; a stop is acknowledged with another one.
+    program.call("resume", "real", "--detach")
+    program.wait_for(lambda: steps_of_attempt(program, 2))
+    assert steps_of_attempt(program, 2)[0] == orphaned.step + 1
+    assert "stopped at step" in program.call("stop", "real", "--wait")
+    assert program.state() == "stopped"
+    run = json.loads((program.layout.final / "run.json").read_text())
+    assert run["partial"] is True
+    assert "no run" not in program.call("stop", "real", code=1)
+
+    # And once more to the end, headless, with its events on standard output.
+    finished = program.start("resume", "real", "--events", "-")
+    out, _err = finished.communicate(timeout=300)
+    assert finished.returncode == 0
+    copied = [json.loads(line) for line in out.splitlines()]
+    assert copied[-1]["type"] == "trainer_ended"
+    assert {event["attempt"] for event in copied} == {3}
+    assert program.state() == "finished"
+    state = RunState()
+    for tail in (EventTail(program.layout.events), EventTail(program.layout.monitor)):
+        for event in tail.read():
+            state.apply(event)
+    assert list(state.steps["step"]) == list(range(1, 61))
+    assert newest_verified_checkpoint(program.layout, print) is not None
+    assert "is finished" in program.call("resume", "real")
+
+
+def test_ctrl_c_once_stops_with_a_checkpoint_and_says_so(program: Program):
+    follower = program.start(*program.train("training.max_steps=5000"))
+    program.wait_for(lambda: len(program.events(Step)) >= 2)
+    follower.send_signal(signal.SIGINT)
+    _out, err = follower.communicate(timeout=120)
+    assert follower.returncode == 3
+    assert "finishing the step and writing a checkpoint" in err.decode()
+    (published,) = program.events(CheckpointPublished)
+    (end,) = program.events(Exit)
+    assert (end.state, end.code, end.step) == ("stopped", 3, published.step)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["optimizer.lr=1"], 2, "did you mean optimizer.learning_rate"),
+        (["data.train=/nowhere/train.jsonl"], 2, "/nowhere/train.jsonl"),
+        (["model.path=/nowhere/model"], 1, "/nowhere/model"),
+        (["model.device=cuda"], 1, "GPU"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(
+    program: Program, options: list[str], code: int, says: str
+):
+    assert says in program.call(*program.train(*options), code=code)
+    assert not program.layout.root.parent.exists() or not any(program.layout.root.parent.iterdir())
+
+
+def test_empty_data_is_refused_with_the_file(program: Program):
+    empty = program.folder / "empty.jsonl"
+    empty.write_text("\n\n")
+    told = program.call(*program.train(f"data.train={empty}"), code=2)
+    assert f"{empty}: it holds no record" in told
+    assert not program.layout.root.exists()
