@@ -1,5 +1,6 @@
 """The whole program: the `qvl` script, its supervisor and a real trainer."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,10 +29,12 @@ class Program:
         self.folder = folder
         self.inputs = inputs
         self.layout = RunLayout(folder / "runs" / "real")
+        self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return subprocess.Popen(
+        environment.pop("QVL_RUNS", None)
+        process = subprocess.Popen(
             [*QVL, *arguments],
             cwd=self.folder,
             env=environment,
@@ -39,6 +42,17 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self.started.append(process)
+        return process
+
+    def clean_up(self) -> None:
+        """End what a failed test has left running."""
+        for event in (*self.events(RankStarted), *self.events(SupervisorStarted)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(event.pid, signal.SIGKILL)
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def call(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
@@ -85,11 +99,7 @@ def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) ->
         ],
     )
     yield made
-    for event in (*made.events(RankStarted), *made.events(SupervisorStarted)):
-        try:
-            os.kill(event.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    made.clean_up()
 
 
 def steps_of_attempt(program: Program, attempt: int) -> list[int]:
@@ -164,6 +174,8 @@ def test_ctrl_c_once_stops_with_a_checkpoint_and_says_so(program: Program):
         (["data.train=/nowhere/train.jsonl"], 2, "/nowhere/train.jsonl"),
         (["model.path=/nowhere/model"], 1, "/nowhere/model"),
         (["model.device=cuda"], 1, "GPU"),
+        (["training.log_with=[wandb]"], 1, "qvl[wandb]"),
+        (["evaluation.early_stopping_evaluations=2", "data.validation=[]"], 2, "data.validation"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_made(

@@ -9,6 +9,7 @@ from types import FrameType
 from trainer.cli.control import hurry_supervisor
 from trainer.cli.lines import line_of, progress_line
 from trainer.cli.terminal import STDERR, STDOUT, write_all
+from trainer.cli.transfer import copy_home
 from trainer.run.commands import send_command
 from trainer.run.events import CommandName, CommandReceived, RecordSkipped
 from trainer.run.layout import RunLayout
@@ -65,6 +66,7 @@ class Follower:
     def _ended(self, attempt: int) -> int | None:
         current = self._state.current
         if current.exit and not current.exit.will_restart and self._state.attempt >= attempt:
+            self._say_where_the_result_is()
             return current.exit.code
         now = time.monotonic()
         if now >= self._next_liveness:
@@ -74,6 +76,11 @@ class Follower:
             if not status.held:
                 return self._lost()
         return None
+
+    def _say_where_the_result_is(self) -> None:
+        packed = self._layout.root / "final.zip"
+        if self._state.final and packed.exists():
+            self._line(f"copy the result home: {copy_home(packed)}")
 
     def _lost(self) -> int:
         """Return the code of a run that is gone; it may have ended since we last read."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from trainer.cli.numbers import size
@@ -19,8 +20,19 @@ CHECKPOINTS = 2  # one more is written before an old one goes
 def check_before_start(config: RunConfig, runs: Path) -> None:
     """Raise CommandFailed, or DataError, for a run that could not begin on this machine."""
     check_data(config.data)
+    check_trackers(config)
     check_gpu(config)
     check_disk(config, runs)
+
+
+def check_trackers(config: RunConfig) -> None:
+    """Refuse trackers whose package is not installed: they would be left out without a word."""
+    for name in config.training.log_with:
+        if find_spec(name) is None:
+            raise CommandFailed(
+                f"training.log_with: {name} is not installed; install it with "
+                f"`pip install 'qvl[{name}]'` or leave it out"
+            )
 
 
 def check_gpu(config: RunConfig) -> None:

@@ -381,6 +381,17 @@ class RunConfig(Section):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def early_stopping_has_something_to_go_by(self) -> Self:
+        """Refuse early stopping without validation data."""
+        if self.evaluation.early_stopping_evaluations and not self.data.validation:
+            msg = (
+                "evaluation.early_stopping_evaluations is set but data.validation is empty; "
+                "name a validation file or set it to null"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def samples_per_step(self) -> int:
         """Samples of one optimizer step over all ranks."""

@@ -149,6 +149,9 @@ def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
     if setup.accelerator.device.type == "cpu":
         message = f"no GPU is used: training on the CPU with {progress.threads} threads"
         write(Notice(topic="device", message=message))
+    if torch.cuda.device_count() > 1 and setup.accelerator.device.type == "cuda":
+        message = f"{torch.cuda.device_count()} GPUs are visible; the run uses one of them"
+        write(Notice(topic="device", message=message))
     warmup = setup.config.schedule.warmup_steps
     if setup.config.schedule.warmup_ratio is None and warmup >= setup.total_steps:
         message = f"the warm-up of {warmup} steps is longer than the run; it is cut to fit"

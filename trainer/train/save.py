@@ -22,6 +22,7 @@ from trainer.train.fingerprint import fingerprint
 from trainer.train.optimizer import optimizer_tensors
 from trainer.train.progress import Progress, encode_progress
 from trainer.train.setup import Setup
+from trainer.train.side_files import write_side_file
 from trainer.train.skipped import write_data_record
 from trainer.train.versions import package_versions
 
@@ -45,8 +46,8 @@ def save_checkpoint(
         return  # there is nothing yet that starting again would not give
     write, layout = setup.recorder.write, setup.run.layout
     write(Phase(name="save", state="started", unit="bytes"))
-    setup.recorder.sync()
     try:
+        setup.recorder.sync()
         published = publish_checkpoint(
             layout,
             _manifest(setup, progress),
@@ -62,7 +63,7 @@ def save_checkpoint(
     keep = setup.config.checkpoint
     best = progress.best_step if keep.keep_best else None
     prune_checkpoints(layout, keep_last=keep.keep_last, best_step=best, notify=write)
-    write_data_record(setup)
+    write_side_file(setup, "data.json", partial(write_data_record, setup))
     write(Phase(name="save", state="finished", unit="bytes", seconds=published.seconds))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 
 from trainer.data.batch import Batch
 from trainer.run.events import Evaluation, Notice, Phase
@@ -10,6 +11,7 @@ from trainer.train.final import write_validation
 from trainer.train.progress import Progress
 from trainer.train.requests import Requests
 from trainer.train.setup import Setup
+from trainer.train.side_files import write_side_file
 from trainer.train.skipped import record_skipped, report_edits
 
 
@@ -49,7 +51,8 @@ def _validate(setup: Setup, progress: Progress, requests: Requests) -> float:
     best = progress.note_evaluation(fields, config.evaluation.early_stopping_min_improvement)
     for event in (Evaluation(step=progress.step, **fields, best=best), *predictions):
         write(event)
-    write_validation(setup.run.layout, progress, setup.run.attempt)
+    results = partial(write_validation, setup.run.layout, progress, setup.run.attempt)
+    write_side_file(setup, "validation_results.json", results)
     return metrics.seconds
 
 

@@ -322,6 +322,17 @@ def test_training_goes_on_when_a_scheduled_checkpoint_cannot_be_written(
     assert [event.step for event in trained.of(CheckpointPublished)] == [4]
 
 
+def test_a_results_file_that_cannot_be_written_is_a_notice_and_not_the_end(
+    prepared: Callable[..., Trained],
+):
+    trained = prepared("evaluation.at_end=true", "evaluation.generated_samples=0")
+    (trained.setup.run.layout.root / "validation_results.json").mkdir()
+    assert trained.go() == "finished"
+    told = [event.message for event in trained.of(Notice) if event.topic == "disk"]
+    assert len(told) == 1
+    assert "validation_results.json" in told[0]
+
+
 def test_the_largest_batch_is_tried_without_changing_the_numbers(
     prepared: Callable[..., Trained],
 ):
