@@ -1,11 +1,29 @@
 """How to copy a result to one's own machine."""
 
 import getpass
+import os
 import shlex
 import socket
 from pathlib import Path
 
+SSH_PORT = "22"
+
 
 def copy_home(path: Path) -> str:
-    """Return the command that, typed at home, fetches a file of this machine."""
-    return f"scp {shlex.quote(f'{getpass.getuser()}@{socket.getfqdn()}:{path}')} ."
+    """Return the command that, typed at home, fetches a file of this machine.
+
+    Over SSH the address and port are those the user came by; a rented box's own name is seldom
+    known outside.
+    """
+    _client, _client_port, host, port = _connection()
+    options = "" if port == SSH_PORT else f"-P {port} "
+    address = f"[{host}]" if ":" in host else host
+    return f"scp {options}{shlex.quote(f'{getpass.getuser()}@{address}:{path}')} ."
+
+
+def _connection() -> tuple[str, str, str, str]:
+    """Return client, its port, host and port of this login."""
+    parts = os.environ.get("SSH_CONNECTION", "").split()
+    if len(parts) == 4:
+        return parts[0], parts[1], parts[2], parts[3]
+    return "", "", socket.gethostname(), SSH_PORT

@@ -55,8 +55,12 @@ def beat(owner: Owner) -> Owner:
 def write_owner(layout: RunLayout, owner: Owner) -> None:
     """Put the owner into the run directory; a reader sees the old one or the new one, whole."""
     temporary = layout.owner.with_name(f"{layout.owner.name}.tmp-{os.getpid()}")
-    temporary.write_bytes(orjson.dumps(owner, option=orjson.OPT_APPEND_NEWLINE))
-    temporary.replace(layout.owner)
+    try:
+        temporary.write_bytes(orjson.dumps(owner, option=orjson.OPT_APPEND_NEWLINE))
+        temporary.replace(layout.owner)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_owner(layout: RunLayout) -> Owner | None:

@@ -14,6 +14,7 @@ from trainer.run.state import RunState
 
 HEALTHY_GRADIENT_NORM = (0.001, 10.0)
 GRADIENT_WINDOW = 5  # steps
+FIRST_STEPS = 20  # in which large gradients are usual: the learning rate still warms up
 FLAT_STEPS = 100
 FLAT_WINDOW = 50
 FLAT_DROP = 0.02  # share of the first losses by which the last must be lower
@@ -76,6 +77,8 @@ def _non_finite(state: RunState, memory: AlertMemory) -> Finding | None:
 
 
 def _gradient_norm_high(state: RunState, _memory: AlertMemory) -> Finding | None:
+    if state.step <= FIRST_STEPS:
+        return None
     norms = state.steps.last("gradient_norm", GRADIENT_WINDOW)
     high = [norm for norm in norms if norm > HEALTHY_GRADIENT_NORM[1]]
     if len(high) * 2 <= GRADIENT_WINDOW:
@@ -211,13 +214,20 @@ def _validation_never(state: RunState, _memory: AlertMemory) -> Finding | None:
     plan = state.plan
     if plan is None or not plan.validation_records or state.evaluation_events:
         return None
-    if state.step <= plan.steps_per_epoch:
+    if state.step <= max(plan.steps_per_epoch, _evaluation_interval(state)):
         return None
     return Finding(
         None,
-        f"{plan.validation_records} validation records, and no evaluation after a whole epoch",
+        f"{plan.validation_records} validation records, and none was used by step {state.step}",
         "run `qvl evaluate` now, and evaluate more often",
     )
+
+
+def _evaluation_interval(state: RunState) -> int:
+    """Return after how many steps the configuration asks for a validation; 0: unknown."""
+    started = state.current.started
+    asked = started.config.get("evaluation", {}).get("every_steps") if started else None
+    return asked if isinstance(asked, int) else 0
 
 
 def _checkpoint_failed(state: RunState, _memory: AlertMemory) -> Finding | None:

@@ -3,7 +3,6 @@
 import faulthandler
 import os
 import signal
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
 from trainer.train.loop import train
 from trainer.train.prepare import prepare
-from trainer.train.recorder import Recorder
+from trainer.train.recorder import Recorder, tell
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import Requests, StoppedBeforeTraining
 from trainer.train.setup import RunPaths
@@ -66,14 +65,14 @@ def main(run_directory: Path) -> int:
         bad_input = isinstance(error, DataError | ConfigError)
         ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
-        traceback.print_exc()
+        tell(traceback.format_exc())
         ending = Ending(FAILED, f"{MEMORY_ADVICE} ({first_line(error)})")
     except Exception as error:  # noqa: BLE001
-        traceback.print_exc()
+        tell(traceback.format_exc())
         ending = Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")
     state = {FINISHED: "finished", STOPPED: "stopped"}.get(ending.code, "failed")
     if ending.message:
-        print(ending.message, file=sys.stderr)  # noqa: T201
+        tell(ending.message)
     recorder.write(TrainerEnded(state=state, step=recorder.step, message=ending.message))  # pyright: ignore
     recorder.close()
     return ending.code

@@ -1,5 +1,6 @@
 """Write the trainer's events; a full disk delays them instead of ending the run."""
 
+import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -8,6 +9,12 @@ from trainer.run.append import EventWriter
 from trainer.run.events import AnyEvent, Resumed, Step
 
 MAX_DELAYED = 10_000
+
+
+def tell(text: str) -> None:
+    """Write to the console, which may lie on the disk that is full."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
 
 
 class Recorder:
@@ -31,7 +38,7 @@ class Recorder:
                 self._writer.write(self._delayed[0])
                 self._delayed.popleft()
         except OSError as error:
-            print(f"event delayed ({len(self._delayed)} waiting): {error}", file=sys.stderr)  # noqa: T201
+            tell(f"event delayed ({len(self._delayed)} waiting): {error}")
 
     def sync(self) -> None:
         """Make every event so far survive a power cut."""

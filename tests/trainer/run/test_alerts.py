@@ -135,7 +135,7 @@ def test_a_rule_fires_once_while_its_trouble_lasts_however_long_a_step_takes():
         state.apply(step(n, gradient_norm=20.0, time=1000.0 + 200 * n))
         fired += evaluate_rules(state, memory)
     assert [alert.rule for alert in fired] == ["gradient_norm_high"]
-    assert fired[0].step == 3
+    assert fired[0].step == 21  # the first 20 steps may have large gradients
     assert fired[0].advice
 
 
