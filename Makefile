@@ -12,7 +12,7 @@ test:
 check:
 	$(BIN)ruff format --check
 	$(BIN)ruff check
-	$(BIN)pyright
+	$(BIN)pyright --pythonpath $(PYTHON)
 	$(BIN)lint-imports
 	$(BIN)vulture
 	$(BIN)deptry .
