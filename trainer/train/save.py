@@ -6,8 +6,8 @@ from typing import Literal
 
 from safetensors.torch import save_file
 
+from trainer.model.weights import is_adapter, save_weights
 from trainer.model.weights import save_final as save_final_weights
-from trainer.model.weights import save_weights
 from trainer.run import durable
 from trainer.run.events import CheckpointFailed, CheckpointPublished, FinalWritten, Phase
 from trainer.run.manifest import Manifest
@@ -90,13 +90,8 @@ def _estimated_bytes(setup: Setup) -> int:
     """Return the size of a first checkpoint: trained weights and two fp32 moments at most."""
     trained = sum(p.numel() for p in setup.model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in setup.model.parameters())
-    weights = 4 * trained if _saves_adapter(setup) else 4 * everything
+    weights = 4 * trained if is_adapter(setup.model) else 4 * everything
     return weights + 8 * trained
-
-
-def _saves_adapter(setup: Setup) -> bool:
-    tune = setup.config.tune
-    return "lora" in (tune.vision, tune.aligner, tune.language)
 
 
 def _published_event(
