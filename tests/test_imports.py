@@ -21,8 +21,10 @@ print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
     "names",
     [
         "trainer.run",
+        "trainer.words",
         "trainer.config",
         "trainer.supervisor",
+        "trainer.forecast",
         "trainer.cli",
         "qvl_tui",
         "trainer.run,trainer.config,qvl_tui",
@@ -34,4 +36,11 @@ def test_a_light_package_imports_nothing_heavy(names: str):
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, names, ",".join(HEAVY)], capture_output=True, text=True
     )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_looking_for_runs_and_their_holders_does_not_load_what_decodes_events():
+    program = "import sys, trainer.run.layout, trainer.run.liveness, trainer.run.summary; "
+    program += "print(*{'pydantic', 'numpy', 'yaml'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -78,18 +78,18 @@ def main(folder: str | None) -> None:
         megabytes = path.stat().st_size / 1e6
         for attempt in range(3):
             index, seconds, growth = timed(path, Path(temporary) / f"cache{attempt}")
-            print(  # noqa: T201
+            print(
                 f"{megabytes:.0f} MB, {index.records} records: {megabytes / seconds:.0f} MB/s, "
                 f"memory +{growth:.0f} MB"
             )
         index, seconds, _ = timed(path, Path(temporary) / "cache0")
-        print(f"second start: {seconds * 1000:.1f} ms, cached: {index.cached}")  # noqa: T201
+        print(f"second start: {seconds * 1000:.1f} ms, cached: {index.cached}")
         memory = PeakMemory()
         started = time.perf_counter()
         for record in range(0, index.records, 20):
             index.read(record)
         seconds = (time.perf_counter() - started) / (index.records / 20)
-        print(f"a record: {seconds * 1e6:.0f} us, memory +{memory.growth_megabytes():.0f} MB")  # noqa: T201
+        print(f"a record: {seconds * 1e6:.0f} us, memory +{memory.growth_megabytes():.0f} MB")
 
 
 if __name__ == "__main__":

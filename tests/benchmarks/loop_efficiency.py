@@ -119,8 +119,8 @@ def measure(folder: Path, rounds: int, steps: int) -> None:
             bare = bare_steps(setup, seen)
             ratios.append(bare / loop)
             row = {"loop": loop / steps, "bare": bare / steps, "ratio": ratios[-1]}
-            print(json.dumps({name: round(value, 4) for name, value in row.items()}))  # noqa: T201
-    print(f"median ratio {statistics.median(ratios):.3f}")  # noqa: T201
+            print(json.dumps({name: round(value, 4) for name, value in row.items()}))
+    print(f"median ratio {statistics.median(ratios):.3f}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ import sys
 import typer
 
 from trainer.cli.commands import checkpoint, evaluate, stop
+from trainer.cli.delete import delete
 from trainer.cli.demo import demo
 from trainer.cli.doctor import doctor
+from trainer.cli.note import note
+from trainer.cli.preview import preflight
 from trainer.cli.show import events, logs, models, runs, status
 from trainer.cli.terminal import CommandFailed, complain
 from trainer.cli.train import resume, train
@@ -27,6 +30,7 @@ app = typer.Typer(
 )
 for command in (
     demo,
+    preflight,
     train,
     resume,
     stop,
@@ -36,6 +40,8 @@ for command in (
     runs,
     logs,
     events,
+    note,
+    delete,
     models,
     doctor,
 ):

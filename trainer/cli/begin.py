@@ -7,6 +7,7 @@ from trainer.cli.follow import Follower, follow
 from trainer.cli.launch import make_run, run_in_foreground, start_detached, write_config
 from trainer.cli.lookup import find_run
 from trainer.cli.manner import Manner
+from trainer.cli.moved_data import moved_data
 from trainer.cli.preflight import check_before_start
 from trainer.cli.terminal import complain, say, show_json
 from trainer.config.differences import resume_conflicts
@@ -45,7 +46,8 @@ def resume_run(run: str, overrides: Sequence[str], runs_dir: Path | None, manner
     with acquire_run_lock(layout.root) as lock:
         before = load_config(layout.config, files_must_exist=False)
         config = load_config(layout.config, overrides)
-        conflicts = resume_conflicts(before, config)
+        moved = moved_data(layout, before, config)
+        conflicts = resume_conflicts(before, config, proven_equal=moved)
         if conflicts:
             raise ConfigError(conflicts)
         if run_status(layout).state == "finished" and config == before:

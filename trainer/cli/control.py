@@ -52,10 +52,8 @@ def live_attempt(layout: RunLayout) -> int:
     status = run_status(layout)
     if not status.held:
         reason = f" ({status.message})" if status.message else ""
-        raise CommandFailed(
-            f"{layout.name} does not run: it is {status.state}{reason}; "
-            f"`qvl resume {layout.name}` lets it go on"
-        )
+        remedy = "" if status.state == "finished" else f"; `qvl resume {layout.name}` lets it go on"
+        raise CommandFailed(f"{layout.name} does not run: it is {status.state}{reason}{remedy}")
     alive = status.owner is not None and owner_is_alive(status.owner) is True
     return max(status.attempt, status.owner.attempt if status.owner and alive else 0)
 

@@ -7,16 +7,16 @@ import time
 from types import FrameType
 
 from trainer.cli.control import hurry_supervisor
-from trainer.cli.lines import line_of, progress_line
 from trainer.cli.terminal import STDERR, STDOUT, write_all
-from trainer.cli.transfer import copy_home
 from trainer.run.commands import send_command
-from trainer.run.events import CommandName, CommandReceived, RecordSkipped
+from trainer.run.events import AnyEvent, CommandName, CommandReceived, RecordSkipped
 from trainer.run.layout import RunLayout
 from trainer.run.liveness import Status, holder, judge
-from trainer.run.state import RunState
-from trainer.run.tail import EventTail, Tail
+from trainer.run.reader import RunReader
+from trainer.run.tail import Tail
 from trainer.run.text import sanitise
+from trainer.words.lines import line_of, progress_line
+from trainer.words.transfer import copy_home
 
 REFRESH_SECONDS = 0.25
 LIVENESS_SECONDS = 1.0
@@ -30,8 +30,7 @@ class Follower:
     def __init__(self, layout: RunLayout, *, copy_events: bool) -> None:
         """Begin with what the run writes from now on; its past is read but not shown."""
         self._layout = layout
-        self._state = RunState()
-        self._tails = (EventTail(layout.events), EventTail(layout.monitor))
+        self._reader = RunReader(layout)
         self._copied = Tail(layout.events) if copy_events else None
         self._copy = copy_events
         self._rewrite = os.isatty(STDERR)
@@ -50,7 +49,7 @@ class Follower:
     @property
     def next_attempt(self) -> int:
         """The attempt after those that the files told of at the beginning."""
-        return self._state.attempt + 1
+        return self._reader.state.attempt + 1
 
     # --- the loop -----------------------------------------------------------------------------
 
@@ -64,14 +63,14 @@ class Follower:
             time.sleep(REFRESH_SECONDS)
 
     def _ended(self, attempt: int) -> int | None:
-        current = self._state.current
-        if current.exit and not current.exit.will_restart and self._state.attempt >= attempt:
+        current = self._reader.state.current
+        if current.exit and not current.exit.will_restart and self._reader.state.attempt >= attempt:
             self._say_where_the_result_is()
             return current.exit.code
         now = time.monotonic()
         if now >= self._next_liveness:
             self._next_liveness = now + LIVENESS_SECONDS
-            status = judge(self._layout.name, self._state, holder(self._layout))
+            status = judge(self._layout.name, self._reader.state, holder(self._layout))
             self._show_progress(status, now)
             if not status.held:
                 return self._lost()
@@ -79,28 +78,26 @@ class Follower:
 
     def _say_where_the_result_is(self) -> None:
         packed = self._layout.root / "final.zip"
-        if self._state.final and packed.exists():
+        if self._reader.state.final and packed.exists():
             self._line(f"copy the result home: {copy_home(packed)}")
 
     def _lost(self) -> int:
         """Return the code of a run that is gone; it may have ended since we last read."""
         self._read(complete=True)
-        end = self._state.current.exit
+        end = self._reader.state.current.exit
         if end and not end.will_restart:
             return end.code
-        status = judge(self._layout.name, self._state, holder(self._layout))
+        status = judge(self._layout.name, self._reader.state, holder(self._layout))
         self._line(f"{status.state}: {status.message}")
         return 0 if status.state == "finished" else 1
 
     def _read(self, *, quietly: bool = False, complete: bool = False) -> None:
-        for tail in self._tails:
-            while True:
-                for event in tail.read(complete=complete):
-                    self._state.apply(event)
-                    if not quietly:
-                        self._show(event)
-                if tail.at_end:
-                    break
+        while True:
+            events = self._reader.apply(self._reader.read(complete=complete))
+            for event in () if quietly else events:
+                self._show(event)
+            if self._reader.caught_up:
+                break
         if self._copied and not quietly:
             self._read_copied(write=True, complete=complete)
         for text in self._said:
@@ -119,14 +116,14 @@ class Follower:
 
     # --- what is shown ------------------------------------------------------------------------
 
-    def _show(self, event: object) -> None:
+    def _show(self, event: AnyEvent) -> None:
         if isinstance(event, CommandReceived):
             self._send_again_if_refused(event)
         if isinstance(event, RecordSkipped):
             self._skipped_shown += 1
             if self._skipped_shown > SHOWN_SKIPPED:
                 return
-        text = line_of(event)  # type: ignore[arg-type]
+        text = line_of(event)
         if text:
             self._line(text)
         if isinstance(event, RecordSkipped) and self._skipped_shown == SHOWN_SKIPPED:
@@ -138,7 +135,7 @@ class Follower:
         self._write(f"{clear}{sanitise(text, None)}\n")
 
     def _show_progress(self, status: Status, now: float) -> None:
-        text = sanitise(progress_line(self._layout.name, self._state, status), None)
+        text = sanitise(progress_line(self._layout.name, self._reader.state, status), None)
         if self._rewrite:
             text = text[: shutil.get_terminal_size().columns - 1]
             if text != self._shown:
@@ -181,7 +178,7 @@ class Follower:
 
     def _send(self, name: CommandName) -> None:
         try:
-            command = send_command(self._layout, self._state.attempt, name)
+            command = send_command(self._layout, self._reader.state.attempt, name)
         except OSError as error:
             self._said.append(f"{name} could not be asked for: {error}")
             hurry_supervisor(self._layout)

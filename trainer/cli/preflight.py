@@ -5,11 +5,11 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from trainer.cli.numbers import size
 from trainer.cli.terminal import CommandFailed
 from trainer.config.schema import RunConfig
 from trainer.data.check import check_data
 from trainer.supervisor.gpu import Gpus, visible_from_environment
+from trainer.words.numbers import size
 
 EVENT_BYTES = 32 * 2**20  # for the events, telemetry and console of a run
 ADAPTER_SHARE = 0.1  # of the model's files: adapter and its optimizer state

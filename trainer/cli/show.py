@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from trainer.cli.lookup import find_run
-from trainer.cli.numbers import size
 from trainer.cli.options import AsJson, RunName, RunsDir
 from trainer.cli.status import Overview, overview, status_lines, table_lines
-from trainer.cli.terminal import STDOUT, say, show_json, write_all
+from trainer.cli.terminal import STDOUT, CommandFailed, say, show_json, write_all
+from trainer.cli.watch import watch as repeat
 from trainer.run.layout import RunLayout, list_runs, runs_directory
 from trainer.run.liveness import holder
 from trainer.run.tail import Tail
 from trainer.run.text import sanitise
+from trainer.words.numbers import size
 
 POLL_SECONDS = 0.25
 
@@ -27,14 +28,37 @@ Follow = Annotated[
 def status(
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="All when left out.")] = None,
     runs_dir: RunsDir = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again and again: until the run ends, or Ctrl-C.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show how a run is, or all of them: state, progress, alerts and what to do about them."""
+    if watch:
+        if json:
+            raise CommandFailed("--watch is for people; `qvl events RUN -f` goes on as JSON", 2)
+        layout = find_run(run, runs_dir) if run is not None else None
+        raise typer.Exit(repeat(lambda: _look(layout, runs_dir)))
     if run is not None:
         one = overview(find_run(run, runs_dir))
         show_json(one.as_json()) if json else say("\n".join(status_lines(one)))
         return
     _show_all(_all(runs_dir), json=json)
+
+
+def _look(layout: RunLayout | None, runs_dir: RunsDir) -> tuple[list[str], int | None]:
+    """Return what --watch shows, and the exit code of a run that ended."""
+    if layout is None:
+        return _lines_of_all(_all(runs_dir)), None
+    one = overview(layout)
+    return status_lines(one), None if one.status.held else _end_code(one)
+
+
+def _end_code(one: Overview) -> int:
+    """Return the code with which a run ended that nobody holds any more."""
+    if end := one.state.current.exit:
+        return end.code
+    return 0 if one.status.state == "finished" else 1
 
 
 def runs(runs_dir: RunsDir = None, json: AsJson = False) -> None:
@@ -49,10 +73,14 @@ def _all(runs_dir: RunsDir) -> list[Overview]:
 def _show_all(found: list[Overview], *, json: bool) -> None:
     if json:
         show_json([it.as_json() for it in found])
-    elif found:
-        say("\n".join(table_lines(found)))
     else:
-        say("no runs here; `qvl train CONFIG` starts one, `qvl demo` shows how")
+        say("\n".join(_lines_of_all(found)))
+
+
+def _lines_of_all(found: list[Overview]) -> list[str]:
+    if not found:
+        return ["no runs here; `qvl train CONFIG` starts one, `qvl demo` shows how"]
+    return table_lines(found)
 
 
 def logs(run: RunName, follow: Follow = False, runs_dir: RunsDir = None) -> None:

@@ -3,12 +3,14 @@
 import time
 from dataclasses import asdict, dataclass
 
-from trainer.cli.lines import GLYPHS, phase_text
-from trainer.cli.numbers import UNKNOWN, count, duration, significant, size
+from trainer.cli.note import about_lines
 from trainer.run.events import Alert, GpuSample
 from trainer.run.layout import RunLayout, checkpoint_step
-from trainer.run.liveness import Status, holder, judge, quick_state
+from trainer.run.liveness import Status
 from trainer.run.state import RunState
+from trainer.run.summary import RunSummary, summarise
+from trainer.words.lines import GLYPHS, phase_text
+from trainer.words.numbers import UNKNOWN, count, duration, significant, size
 
 RECENT_ALERTS = 10
 
@@ -17,16 +19,30 @@ RECENT_ALERTS = 10
 class Overview:
     """A run, read from the ends of its files."""
 
-    layout: RunLayout
-    state: RunState
-    status: Status
+    summary: RunSummary
     last_checkpoint: int | None  # step
+
+    @property
+    def layout(self) -> RunLayout:
+        """Where it lies."""
+        return self.summary.layout
+
+    @property
+    def state(self) -> RunState:
+        """What its events tell."""
+        return self.summary.state
+
+    @property
+    def status(self) -> Status:
+        """In which state it is, and why."""
+        return self.summary.status
 
     def as_json(self) -> dict[str, object]:
         """Return it as one JSON object; null is unknown."""
         return {
             "name": self.layout.name,
             "path": str(self.layout.root),
+            **asdict(self.summary.about),
             "state": self.status.state,
             "since": self.status.since or None,
             "message": self.status.message,
@@ -55,7 +71,7 @@ class Overview:
 
     def _quality(self) -> dict[str, object]:
         step, evaluation = self.state.last_step, self.state.last_evaluation
-        best = self.state.best_evaluation
+        best = self.summary.best
         return {
             "loss": step.loss if step else None,
             "token_accuracy": step.token_accuracy if step else None,
@@ -65,7 +81,7 @@ class Overview:
             "validation_loss": evaluation.loss if evaluation else None,
             "best_validation_loss": best.loss if best else None,
             "best_step": best.step if best else None,
-            "skipped_records": None if self.state.partial else self.state.skipped_count,
+            "skipped_records": self.summary.skipped,
         }
 
     def _checkpoint(self) -> dict[str, object] | None:
@@ -86,17 +102,16 @@ class Overview:
 
 
 def overview(layout: RunLayout) -> Overview:
-    """Return how a run is."""
-    state = quick_state(layout)
-    status = judge(layout.name, state, holder(layout))
-    return Overview(layout, state, status, newest_checkpoint(layout))
+    """Return how a run is; what is damaged about it is told and raises nothing."""
+    return Overview(summarise(layout), newest_checkpoint(layout))
 
 
 def newest_checkpoint(layout: RunLayout) -> int | None:
     """Return the step of the newest checkpoint folder."""
-    if not layout.checkpoints.is_dir():
+    try:
+        steps = [checkpoint_step(it) for it in layout.checkpoints.iterdir()]
+    except OSError:
         return None
-    steps = [checkpoint_step(it) for it in layout.checkpoints.iterdir()]
     return max((it for it in steps if it is not None), default=None)
 
 
@@ -104,7 +119,8 @@ def status_lines(one: Overview) -> list[str]:
     """Return a run as a paragraph."""
     state, status = one.state, one.status
     ago = f" for {duration(time.time() - status.since)}" if status.since else ""
-    lines = [f"{GLYPHS[status.state]} {one.layout.name}  {status.state}{ago}  {status.message}"]
+    name, *note = about_lines(one.layout.name, one.summary.about)
+    lines = [f"{GLYPHS[status.state]} {name}  {status.state}{ago}  {status.message}", *note]
     lines.append(f"  {one.layout.root}, attempt {status.attempt}")
     if status.held and status.owner:
         lines.append(f"  supervisor {status.owner.pid} on {status.owner.host}")
@@ -112,7 +128,7 @@ def status_lines(one: Overview) -> list[str]:
         lines.append(f"  {phase_text(state.phase)}")
     lines.append(f"  {progress_text(state)}")
     if state.last_evaluation:
-        lines.append(f"  {validation_text(state)}")
+        lines.append(f"  {validation_text(one.summary)}")
     if one.last_checkpoint is not None:
         lines.append(f"  newest checkpoint: step {count(one.last_checkpoint)}")
     if state.skipped_count:
@@ -136,9 +152,9 @@ def progress_text(state: RunState) -> str:
     return text
 
 
-def validation_text(state: RunState) -> str:
+def validation_text(summary: RunSummary) -> str:
     """Return the newest validation and the best one."""
-    last, best = state.last_evaluation, state.best_evaluation
+    last, best = summary.state.last_evaluation, summary.best
     text = f"validation loss {significant(last.loss if last else None)}"
     if best:
         text += f", best {significant(best.loss)} at step {count(best.step)}"
@@ -167,8 +183,11 @@ def _percent(share: float | None) -> str:
 
 def table_lines(found: list[Overview]) -> list[str]:
     """Return runs as a table."""
-    rows = [("", "name", "state", "step", "loss", "validation", "s/step", "message")]
+    titled = any(it.summary.about.title for it in found)
+    rows = [("", "name", "title", "state", "step", "loss", "validation", "s/step", "message")]
     rows += [_row(it) for it in found]
+    if not titled:
+        rows = [(*row[:2], *row[3:]) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -182,6 +201,7 @@ def _row(one: Overview) -> tuple[str, ...]:
     return (
         GLYPHS[one.status.state],
         one.layout.name,
+        one.summary.about.title,
         one.status.state,
         f"{count(state.step)}/{count(state.total_steps)}",
         significant(state.last_step.loss if state.last_step else None),

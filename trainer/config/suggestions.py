@@ -15,6 +15,14 @@ LOGIT_BYTES = 10  # bf16 logits, their fp32 copy and its gradient
 CONTEXT_BYTES = 1.0 * GIB  # CUDA, cuBLAS and what the allocator cannot use
 
 
+def values_kept(hidden: int, attention: int, mlp: int) -> int:
+    """Return how many values a layer keeps of each token for the backward pass, about.
+
+    Inputs of norms and of projections, and their dropped-out copies for LoRA.
+    """
+    return 8 * hidden + 4 * attention + 6 * mlp
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestedModel:
     """A checkpoint on the hub and the shapes that decide its memory.
@@ -68,12 +76,8 @@ class SuggestedModel:
         return self.linear_parameters * NF4_BYTES + rest * BF16_BYTES
 
     def _activations(self, tokens: int) -> float:
-        """What all layers keep for the backward pass, in bytes.
-
-        For every token a layer keeps about 8 hidden, 4 attention and 6 MLP values of 2 bytes:
-        inputs of norms and of projections, and their dropped-out copies for LoRA.
-        """
-        kept = 8 * self.hidden_size + 4 * self.attention_size + 6 * self.active_mlp_size
+        """What all layers keep for the backward pass, in bytes."""
+        kept = values_kept(self.hidden_size, self.attention_size, self.active_mlp_size)
         return self.layers * tokens * kept * BF16_BYTES
 
     @property

@@ -1,9 +1,12 @@
 """Decide which records make which optimizer step, from nothing but seed, epoch and data."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
+from trainer.config.schema import RunConfig
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,10 @@ def permutation(records: int, seed: int, epoch: int, data_sha256: str) -> np.nda
     order = np.argsort(keys, kind="stable")
     order.setflags(write=False)
     return order
+
+
+def planned_steps(config: RunConfig, plan: Plan) -> int:
+    """Return the number of optimizer steps of the whole run."""
+    if config.training.max_steps is not None:
+        return config.training.max_steps
+    return max(1, math.ceil(config.training.epochs * plan.steps_per_epoch))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
-from trainer.run.events import AnyEvent, encode
+from trainer.run.codec import encode
+from trainer.run.events import AnyEvent
 
 EventType = TypeVar("EventType", bound=AnyEvent)
 

@@ -1,11 +1,7 @@
-"""The events of a run: one frozen dataclass a type, and how they become lines and back."""
+"""The events of a run: one frozen dataclass a type."""
 
-from dataclasses import asdict, dataclass, field
-from functools import cache
-from typing import Any, Literal, cast, get_args
-
-import orjson
-from pydantic import TypeAdapter
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 SCHEMA_VERSION = 1
 
@@ -157,6 +153,8 @@ class Step(Event):
     mfu: float | None = None  # model FLOPs utilisation, share of the device's peak
     peak_memory_bytes: int | None = None
     updated: bool = True  # False: no optimizer step was taken
+    # Numbers of a line that have no field here, and what an objective measures besides, by name.
+    further: dict[str, float | None] = field(default_factory=dict[str, float | None])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -442,60 +440,3 @@ MonitorEvent = (
     | OnExitDone
 )
 AnyEvent = TrainerEvent | MonitorEvent | Telemetry
-
-_TYPES: dict[str, type[AnyEvent]] = {
-    kind.__dataclass_fields__["type"].default: kind for kind in get_args(AnyEvent)
-}
-
-
-class UnknownEventType(ValueError):
-    """A line is an event, of a type this version does not know."""
-
-
-def encode(event: AnyEvent) -> bytes:
-    """Return the event as one line of JSON.
-
-    Values that are not finite become null, and lone surrogates, which UTF-8 cannot carry,
-    become U+FFFD.
-    """
-    try:
-        return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(_in_utf8(asdict(event)), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def decode(line: bytes) -> AnyEvent:
-    """Return the event of one line; unknown fields are ignored.
-
-    Raises:
-        UnknownEventType: The line is an event of another version.
-        ValueError: The line is no JSON, or lacks a field, or a field holds something else.
-
-    """
-    fields: Any = orjson.loads(line)
-    kind: Any = cast(dict[str, Any], fields).get("type") if isinstance(fields, dict) else None
-    if not isinstance(kind, str):
-        raise ValueError("it has no type, so it is no event")
-    if kind not in _TYPES:
-        raise UnknownEventType(f"{kind[:100]} is no event type of this version")
-    return _adapter(kind).validate_python(fields)
-
-
-@cache
-def _adapter(kind: str) -> TypeAdapter[AnyEvent]:
-    """Return the validator of one type, made when it is first met: a union takes 0.2 s to make."""
-    return TypeAdapter(_TYPES[kind])
-
-
-def _in_utf8(value: Any) -> Any:
-    """Return the value with the lone surrogates of every text in it replaced."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            items = cast(dict[str, Any], value).items()
-            return {_in_utf8(key): _in_utf8(item) for key, item in items}
-        case list() | tuple():
-            return [_in_utf8(item) for item in cast(list[Any], value)]
-        case _:
-            return value

@@ -60,6 +60,11 @@ class RunLayout:
         return self.root / "owner.json"
 
     @property
+    def about(self) -> Path:
+        """Display name and note."""
+        return self.root / "about.json"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.root / "checkpoints"
@@ -86,9 +91,19 @@ def runs_directory(given: Path | None) -> Path:
 
 
 def list_runs(runs: Path) -> list[RunLayout]:
-    """Return every run under `runs`, by name."""
+    """Return every run under `runs`, by name; what begins with a dot is none.
+
+    Raises:
+        OSError: The folder cannot be read.
+
+    """
     if not runs.is_dir():
         return []
-    return [
-        RunLayout(child) for child in sorted(runs.iterdir()) if (child / "config.yaml").exists()
-    ]
+    return [RunLayout(child) for child in sorted(runs.iterdir()) if _is_run(child)]
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return not folder.name.startswith(".") and (folder / "config.yaml").exists()
+    except PermissionError:
+        return True  # it is to be seen why nothing can be seen of it

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.run.attempt import Attempt
+from trainer.run.blocks import decode_lines
 from trainer.run.layout import RunLayout
 from trainer.run.lock import is_locked
 from trainer.run.owner import Owner, is_local, owner_is_alive, read_owner
+from trainer.run.reader import RunReader, apply_decoded, file_size
 from trainer.run.state import RunState, RunStateName
-from trainer.run.tail import EventTail
+from trainer.run.tail import Tail
 
 HEAD_BYTES = 64 * 2**10  # holds the first attempt's start and the plan
 TAIL_BYTES = 256 * 2**10  # some hundred steps
@@ -74,12 +76,11 @@ def judge(name: str, state: RunState, who: Holder) -> Status:
 
 def load_state(layout: RunLayout) -> RunState:
     """Return the state from all of events.jsonl and monitor.jsonl and the newest telemetry."""
-    state = RunState()
+    reader = RunReader(layout, telemetry_bytes=TELEMETRY_BYTES)
     dead = not holder(layout).held
-    _feed(state, EventTail(layout.events), complete=dead)
-    _feed(state, EventTail(layout.monitor), complete=dead)
-    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES), complete=dead)
-    return state
+    while not reader.caught_up:
+        reader.apply(reader.read(complete=dead))
+    return reader.state
 
 
 def quick_state(layout: RunLayout) -> RunState:
@@ -89,38 +90,28 @@ def quick_state(layout: RunLayout) -> RunState:
     skipped records told there are missing.
     """
     state = RunState()
-    if _size(layout.events) > HEAD_BYTES + TAIL_BYTES:
+    trainer = Tail(layout.events)
+    if file_size(layout.events) > HEAD_BYTES + TAIL_BYTES:
         state.partial = True
-        for event in EventTail(layout.events).read(max_bytes=HEAD_BYTES):
-            state.apply(event)
-        _feed(state, _last_bytes(layout.events, TAIL_BYTES), complete=False)
-    else:
-        _feed(state, EventTail(layout.events), complete=False)
-    _feed(state, _last_bytes(layout.monitor, TAIL_BYTES), complete=False)
-    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES), complete=False)
+        apply_decoded(state, decode_lines(trainer.read(max_bytes=HEAD_BYTES)))
+        trainer = _last_bytes(layout.events, TAIL_BYTES)
+    _feed(state, trainer)
+    _feed(state, _last_bytes(layout.monitor, TAIL_BYTES))
+    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES))
     return state
 
 
-def _feed(state: RunState, tail: EventTail, *, complete: bool) -> None:
+def _feed(state: RunState, tail: Tail) -> None:
     """Apply every event up to the file's end and add up what was none."""
     while True:
-        for event in tail.read(complete=complete):
-            state.apply(event)
+        apply_decoded(state, decode_lines(tail.read()))
         if tail.at_end:
             break
-    state.broken_lines += tail.broken_lines
-    state.unknown_types += tail.unknown_types
+    state.broken_lines += tail.long_lines
 
 
-def _last_bytes(path: Path, count: int) -> EventTail:
-    return EventTail(path, start=max(_size(path) - count, 0))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+def _last_bytes(path: Path, count: int) -> Tail:
+    return Tail(path, start=max(file_size(path) - count, 0))
 
 
 def _is_next_attempt(state: RunState, who: Holder) -> bool:

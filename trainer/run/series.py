@@ -2,15 +2,17 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isnan, nan
+
+MAX_COLUMNS = 256  # so that a stream of ever new names fills no memory
 
 
 class Table:
     """Columns of equal length as arrays of doubles; an unknown value is NaN.
 
-    A column appears with its first value and holds NaN in the rows before. The key column (steps
-    or times) is in ascending order.
+    A column appears with its first value and holds NaN in the rows before; past MAX_COLUMNS no
+    more appear. The key column (steps or samples) is in ascending order.
     """
 
     def __init__(self, key: str) -> None:
@@ -27,12 +29,10 @@ class Table:
 
     def append(self, row: Mapping[str, float | None]) -> None:
         """Add a row; rows whose key is not below the new one's are void and make room for it."""
-        keys = self.columns[self.key]
         key = row[self.key]
         if key is None:
             return
-        if keys and key <= keys[-1]:
-            self.cut(bisect_left(keys, key))
+        self._make_room(float(key))
         columns = self.columns
         if not row.keys() <= columns.keys():
             self._add_columns(row)
@@ -40,6 +40,18 @@ class Table:
         for name, column in columns.items():
             value = get(name)
             column.append(nan if value is None else value)
+
+    def extend(self, block: Mapping[str, "array[float]"]) -> None:
+        """Add rows by columns of equal length, as if row by row; their keys must ascend."""
+        keys = block[self.key]
+        if not keys:
+            return
+        self._make_room(keys[0])
+        if not block.keys() <= self.columns.keys():
+            self._add_columns(block)
+        blank = array("d", [nan]) * len(keys)
+        for name, column in self.columns.items():
+            column.extend(block.get(name, blank))
 
     def keep_until(self, key: float) -> None:
         """Drop the rows whose key is above `key`."""
@@ -59,7 +71,13 @@ class Table:
         """Return the known values of a column in the last `rows` rows."""
         return [value for value in self[name][-rows:] if not isnan(value)]
 
-    def _add_columns(self, row: Mapping[str, float | None]) -> None:
+    def _make_room(self, key: float) -> None:
+        keys = self.columns[self.key]
+        if keys and key <= keys[-1]:
+            self.cut(bisect_left(keys, key))
+
+    def _add_columns(self, names: Iterable[str]) -> None:
         blank = array("d", [nan]) * len(self)
-        for name in row.keys() - self.columns.keys():
-            self.columns[name] = array("d", blank)
+        for name in names:
+            if name not in self.columns and len(self.columns) < MAX_COLUMNS:
+                self.columns[name] = array("d", blank)

@@ -1,12 +1,15 @@
 """What the events of a run add up to, decided once for everybody who reads them."""
 
+from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from trainer.run.attempt import Attempt
+from trainer.run.codec import decode_fields
+from trainer.run.columns import StepRows, TelemetryRows, step_row, telemetry_row
 from trainer.run.events import (
     Alert,
     AnyEvent,
@@ -38,6 +41,7 @@ RunStateName = Literal[
 REMAINING_WINDOW = 50  # steps whose mean duration is taken for that of the steps to come
 MEDIAN_WINDOW = 101
 TELEMETRY_POINTS = 86_400  # a day, at one a second
+TELEMETRY_SLACK = TELEMETRY_POINTS * 5 // 4  # at which it is cut back to that
 RECENT_TELEMETRY = 300
 KEPT_TEXTS = 1_000  # of samples, skipped records and notices each
 
@@ -75,7 +79,7 @@ class RunState:
 
     step: int = 0  # optimizer steps done
     last_step: Step | None = None
-    # Columns: the numbers of Step by name, and `learning_rate.PART`.
+    # Columns: the numbers of Step by name, `learning_rate.PART`, and the further ones.
     steps: Table = field(default_factory=lambda: Table("step"))
     # Columns: the numbers of Evaluation by name; the same points as `evaluation_events`.
     evaluations: Table = field(default_factory=lambda: Table("step"))
@@ -94,9 +98,6 @@ class RunState:
 
     # Columns: `time`, the host's numbers by name, and `gpuINDEX.NAME`.
     telemetry: Table = field(default_factory=lambda: Table("sample"))
-    recent_telemetry: deque[Telemetry] = field(
-        default_factory=lambda: deque(maxlen=RECENT_TELEMETRY)
-    )
 
     last_time: float = 0.0  # Unix seconds of the newest event
     broken_lines: int = 0  # in what was read; counted by the reader
@@ -105,6 +106,9 @@ class RunState:
 
     _skipped_keys: set[int] = field(default_factory=set[int], repr=False)
     _telemetry_rows: int = 0
+    _recent_telemetry: deque[Telemetry | dict[str, Any]] = field(
+        default_factory=lambda: deque(maxlen=RECENT_TELEMETRY)
+    )
 
     # --- what follows from the events ---------------------------------------------------------
 
@@ -151,6 +155,15 @@ class RunState:
         return median(recent) if recent else None
 
     @property
+    def recent_telemetry(self) -> Sequence[Telemetry]:
+        """The newest samples; those that came in blocks become events when somebody looks."""
+        recent = self._recent_telemetry
+        for place, sample in enumerate(recent):
+            if isinstance(sample, dict):
+                recent[place] = cast(Telemetry, decode_fields(sample))
+        return cast(Sequence[Telemetry], recent)
+
+    @property
     def mean_save_seconds(self) -> float | None:
         """How long a checkpoint takes."""
         known = [c.seconds for c in self.checkpoints.values() if c.seconds is not None]
@@ -168,15 +181,33 @@ class RunState:
 
     def apply(self, event: AnyEvent) -> None:
         """Take in one event."""
-        if event.attempt > self.current.number:
-            self.current = Attempt(event.attempt)
-        if event.time > self.last_time:
-            self.last_time = event.time
+        self._meet(event.attempt, event.time)
         handler = self._handlers.get(type(event))
         if handler:
             handler(self, event)
         if event.attempt == self.current.number:
             self.current.apply(event)
+
+    def apply_rows(self, rows: StepRows | TelemetryRows) -> None:
+        """Take in many steps or samples at once, as if one by one."""
+        if isinstance(rows, StepRows):
+            self._meet(rows.last.attempt, rows.newest_time)
+            self.steps.extend(rows.columns)
+            self.step = rows.last.step
+            self.last_step = rows.last
+            if rows.last.attempt == self.current.number:
+                self.current.apply(rows.last)
+        else:
+            self._meet(rows.attempt, rows.newest_time)
+            self._recent_telemetry.extend(rows.recent)
+            self._extend_telemetry(rows)
+
+    def _meet(self, attempt: int, time: float) -> None:
+        """Note the newest attempt and the newest time."""
+        if attempt > self.current.number:
+            self.current = Attempt(attempt)
+        if time > self.last_time:
+            self.last_time = time
 
     def _on_resumed(self, event: Resumed) -> None:
         self._drop_after(event.step)
@@ -212,31 +243,7 @@ class RunState:
     def _on_step(self, event: Step) -> None:
         self.step = event.step
         self.last_step = event
-        row: dict[str, float | None] = {
-            "step": event.step,
-            "time": event.time,
-            "epoch": event.epoch,
-            "loss": event.loss,
-            "token_accuracy": event.token_accuracy,
-            "entropy": event.entropy,
-            "gradient_norm": event.gradient_norm,
-            "target_tokens": event.target_tokens,
-            "tokens": event.tokens,
-            "padding_share": event.padding_share,
-            "samples": event.samples,
-            "images": event.images,
-            "seconds": event.seconds,
-            "data_seconds": event.data_seconds,
-            "compute_seconds": event.compute_seconds,
-            "optimizer_seconds": event.optimizer_seconds,
-            "tokens_per_second": event.tokens_per_second,
-            "samples_per_second": event.samples_per_second,
-            "mfu": event.mfu,
-            "peak_memory_bytes": event.peak_memory_bytes,
-        }
-        for part, rate in event.learning_rates.items():
-            row[f"learning_rate.{part}"] = rate
-        self.steps.append(row)
+        self.steps.append(step_row(event))
 
     def _on_non_finite(self, event: NonFinite) -> None:
         self.non_finite.append(event)
@@ -303,11 +310,22 @@ class RunState:
         self.alerts.append(event)
 
     def _on_telemetry(self, event: Telemetry) -> None:
-        self.recent_telemetry.append(event)
+        self._recent_telemetry.append(event)
         self._telemetry_rows += 1
-        self.telemetry.append({"sample": self._telemetry_rows, **_telemetry_row(event)})
-        if len(self.telemetry) > TELEMETRY_POINTS * 5 // 4:
+        self.telemetry.append({"sample": self._telemetry_rows, **telemetry_row(event)})
+        if len(self.telemetry) > TELEMETRY_SLACK:
             self.telemetry.drop_first(len(self.telemetry) - TELEMETRY_POINTS)
+
+    def _extend_telemetry(self, rows: TelemetryRows) -> None:
+        count, begin = len(rows.columns["time"]), 0
+        while begin < count:
+            end = min(count, begin + TELEMETRY_SLACK + 1 - len(self.telemetry))
+            numbers = range(self._telemetry_rows + 1, self._telemetry_rows + 1 + end - begin)
+            self.telemetry.extend({"sample": array("d", numbers), **rows.part(begin, end)})
+            self._telemetry_rows += end - begin
+            begin = end
+            if len(self.telemetry) > TELEMETRY_SLACK:
+                self.telemetry.drop_first(len(self.telemetry) - TELEMETRY_POINTS)
 
     _handlers: ClassVar[dict[type, Callable[["RunState", Any], None]]] = {
         Resumed: _on_resumed,
@@ -332,20 +350,3 @@ class RunState:
 
 def _until(events: deque[Any], step: int) -> deque[Any]:
     return deque((event for event in events if event.step <= step), maxlen=events.maxlen)
-
-
-def _telemetry_row(event: Telemetry) -> dict[str, float | None]:
-    row: dict[str, float | None] = {
-        "time": event.time,
-        "cpu_share": event.cpu_share,
-        "memory_used_bytes": event.memory_used_bytes,
-        "trainer_memory_bytes": event.trainer_memory_bytes,
-        "disk_free_bytes": event.disk_free_bytes,
-    }
-    for gpu in event.gpus:
-        row[f"gpu{gpu.index}.utilization"] = gpu.utilization
-        row[f"gpu{gpu.index}.memory_used_bytes"] = gpu.memory_used_bytes
-        row[f"gpu{gpu.index}.power_watts"] = gpu.power_watts
-        row[f"gpu{gpu.index}.temperature_celsius"] = gpu.temperature_celsius
-        row[f"gpu{gpu.index}.sm_clock_mhz"] = gpu.sm_clock_mhz
-    return row

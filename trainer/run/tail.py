@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from trainer.run.events import AnyEvent, UnknownEventType, decode
+from trainer.run.codec import UnknownEventType, decode
+from trainer.run.events import AnyEvent
 
 MAX_READ_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
@@ -23,6 +24,7 @@ class Tail:
         self.path = path
         self.restarted = False  # whether the last read found another or a shorter file
         self.at_end = True  # whether the last read reached the end of the file
+        self.size = 0  # bytes of the file at the last read
         self.long_lines = 0  # lines above the limit, which were left out
         self._max_line_bytes = max_line_bytes
         self._rewind()
@@ -41,6 +43,11 @@ class Tail:
             lines.append(bytes(self._torn))
             self._torn.clear()
         return lines
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the file are behind the last read."""
+        return self._offset
 
     def _rewind(self) -> None:
         self._offset = 0
@@ -72,6 +79,7 @@ class Tail:
         self._inode, self._head = inode, head
         chunk = os.pread(descriptor, max_bytes, self._offset)
         self._offset += len(chunk)
+        self.size = status.st_size
         self.at_end = self._offset >= status.st_size
         return chunk
 
@@ -90,13 +98,11 @@ class Tail:
             self._torn.clear()
             self._dropping = True
             self.long_lines += 1
-        return [line for line in lines if self._short_enough(line)]
-
-    def _short_enough(self, line: bytes) -> bool:
-        if len(line) <= self._max_line_bytes:
-            return True
-        self.long_lines += 1
-        return False
+        if len(max(lines, key=len, default=b"")) <= self._max_line_bytes:
+            return lines
+        short = [line for line in lines if len(line) <= self._max_line_bytes]
+        self.long_lines += len(lines) - len(short)
+        return short
 
 
 class EventTail:

@@ -111,7 +111,7 @@ def newest_verified_checkpoint(
     layout: RunLayout, notify: Callable[[AnyEvent], object]
 ) -> tuple[Path, Manifest] | None:
     """Return the newest checkpoint whose manifest holds; damaged newer ones are set aside."""
-    for step, folder in sorted(_checkpoints(layout), reverse=True):
+    for step, folder in sorted(found_checkpoints(layout), reverse=True):
         try:
             manifest = verify_checkpoint(folder)
             if manifest.step == step:
@@ -131,7 +131,7 @@ def reject_checkpoint(
     notify(CheckpointRejected(step=step, path=str(aside.relative_to(layout.root)), reason=reason))
 
 
-def _checkpoints(layout: RunLayout) -> Iterator[tuple[int, Path]]:
+def found_checkpoints(layout: RunLayout) -> Iterator[tuple[int, Path]]:
     """Yield step and folder of everything that is named like a checkpoint."""
     if layout.checkpoints.is_dir():
         for folder in layout.checkpoints.iterdir():
@@ -163,7 +163,7 @@ def prune_checkpoints(
     notify: Callable[[AnyEvent], object],
 ) -> None:
     """Remove all but the newest `keep_last` checkpoints and the best one."""
-    by_age = sorted(_checkpoints(layout), reverse=True)
+    by_age = sorted(found_checkpoints(layout), reverse=True)
     for step, folder in by_age[keep_last:]:
         if step != best_step:
             _remove(folder)
@@ -179,7 +179,7 @@ def _remove(folder: Path) -> None:
 
 def newest_checkpoint_bytes(layout: RunLayout) -> int | None:
     """Return the size of the newest readable checkpoint."""
-    for _step, folder in sorted(_checkpoints(layout), reverse=True):
+    for _step, folder in sorted(found_checkpoints(layout), reverse=True):
         try:
             return read_manifest(folder).total_bytes
         except DamagedCheckpoint:

@@ -18,7 +18,11 @@ LOG_NAME = "validation_log.txt"
 
 
 def write_final(
-    layout: RunLayout, config: RunConfig, progress: Progress, write_files: Callable[[Path], None]
+    layout: RunLayout,
+    config: RunConfig,
+    progress: Progress,
+    write_files: Callable[[Path], None],
+    is_adapter: bool,
 ) -> int:
     """Replace final/ (and final.zip) by what `write_files` writes, and return its bytes.
 
@@ -30,7 +34,8 @@ def write_final(
         temporary.mkdir()
         write_files(temporary)
         (temporary / "run.json").write_bytes(_summary(layout, progress))
-        (temporary / "README.md").write_text(model_card(layout, config, progress), "utf-8")
+        card = model_card(layout, config, progress, is_adapter)
+        (temporary / "README.md").write_text(card, "utf-8")
         durable.sync_tree(temporary)
         if config.checkpoint.final_zip:
             _zip(temporary, layout.root / "final.zip")
@@ -82,13 +87,12 @@ def _zip(folder: Path, target: Path) -> None:
         raise
 
 
-def model_card(layout: RunLayout, config: RunConfig, progress: Progress) -> str:
+def model_card(layout: RunLayout, config: RunConfig, progress: Progress, is_adapter: bool) -> str:
     """Return the README.md of the result."""
     evaluation = progress.last_evaluation
     loss, accuracy = evaluation.get("loss"), evaluation.get("token_accuracy")
     partial = "**Partial: the run was stopped.** " if is_partial(progress) else ""
     tune = config.tune
-    is_adapter = "lora" in (tune.vision, tune.aligner, tune.language)
     return MODEL_CARD.format(
         name=layout.name,
         base=config.model.path,

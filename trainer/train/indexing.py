@@ -5,11 +5,11 @@ from pathlib import Path
 from trainer.config.schema import RunConfig
 from trainer.data.errors import DataChanged
 from trainer.data.index import Dataset, FileIndex, index_file
+from trainer.run.data_record import Split, read_data_record
 from trainer.run.events import DataIndexed
 from trainer.run.layout import RunLayout
 from trainer.train.phases import phase
 from trainer.train.recorder import Recorder
-from trainer.train.skipped import Split, read_data_record
 
 
 def index_data(config: RunConfig, split: Split, recorder: Recorder) -> Dataset:
@@ -42,7 +42,7 @@ def _index_one(config: RunConfig, split: Split, path: Path, recorder: Recorder) 
 
 
 def refuse_changed_data(layout: RunLayout, datasets: dict[Split, Dataset]) -> None:
-    """Check that the data is what earlier attempts trained on.
+    """Check that the data is what earlier attempts trained on; where it lies does not matter.
 
     Raises:
         DataChanged: Naming every file that is new, gone or different.
@@ -53,6 +53,8 @@ def refuse_changed_data(layout: RunLayout, datasets: dict[Split, Dataset]) -> No
         return
     changes: list[str] = []
     for split, dataset in datasets.items():
+        if [record["sha256"] for record in earlier[split]] == [it.sha256 for it in dataset.files]:
+            continue
         before = {record["file"]: record["sha256"] for record in earlier[split]}
         now = {str(file.path): file.sha256 for file in dataset.files}
         changes += [f"{name}: content changed" for name in before if now.get(name) != before[name]]

@@ -11,7 +11,7 @@ from trainer.config.schema import RunConfig
 from trainer.data.build import BatchBuilder
 from trainer.data.index import Dataset
 from trainer.data.loader import BatchPool
-from trainer.data.order import Plan
+from trainer.data.order import Plan, planned_steps
 from trainer.data.preprocessing import Preprocessing
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
@@ -26,7 +26,7 @@ from trainer.train.progress import Progress
 from trainer.train.recorder import Recorder
 from trainer.train.requests import Requests
 from trainer.train.resume import StartingPoint, find_starting_point, restore
-from trainer.train.setup import RunPaths, Setup, planned_steps
+from trainer.train.setup import RunPaths, Setup
 from trainer.train.skipped import read_skipped
 from trainer.train.window import Forward
 
@@ -111,9 +111,13 @@ def with_fixed_revision(layout: RunLayout, config: RunConfig, folder: Path) -> R
 
 def set_threads(config: RunConfig, progress: Progress) -> None:
     """Use the same number of CPU threads in every attempt; another number rounds differently."""
-    threads = progress.threads or config.training.threads or torch.get_num_threads()
-    torch.set_num_threads(threads)
-    progress.threads = threads
+    progress.threads = thread_count(config, progress.threads)
+    torch.set_num_threads(progress.threads)
+
+
+def thread_count(config: RunConfig, earlier: int) -> int:
+    """Return the threads of earlier attempts (0: there are none), else the configured ones."""
+    return earlier or config.training.threads or torch.get_num_threads()
 
 
 def build_pool(

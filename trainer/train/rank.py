@@ -20,10 +20,11 @@ from trainer.run.events import AttemptStarted, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
 from trainer.train.loop import train
-from trainer.train.prepare import prepare
+from trainer.train.prepare import prepare, thread_count
 from trainer.train.recorder import Recorder, tell
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import Requests, StoppedBeforeTraining
+from trainer.train.resume import earlier_threads
 from trainer.train.setup import RunPaths
 from trainer.train.skipped import write_data_record
 from trainer.train.step import Diverged
@@ -86,7 +87,7 @@ def first_line(error: BaseException) -> str:
 def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
     """Prepare and train."""
     config = load_config(run.layout.config)
-    recorder.write(started(config))
+    recorder.write(started(config, thread_count(config, earlier_threads(run.layout))))
     torch.autograd.set_detect_anomaly(config.training.debug)
     setup, progress = prepare(run, config, recorder, requests)
     with setup.pool:
@@ -102,13 +103,13 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
     return Ending(FINISHED if outcome == "finished" else STOPPED)
 
 
-def started(config: RunConfig) -> AttemptStarted:
+def started(config: RunConfig, threads: int) -> AttemptStarted:
     """Return the first event of an attempt."""
     return AttemptStarted(
         config=config.model_dump(mode="json"),
         versions=package_versions(),
         devices=device_names(),
         ranks=int(os.environ.get("WORLD_SIZE", "1")),
-        threads=torch.get_num_threads(),
+        threads=threads,
         pid=os.getpid(),
     )

@@ -14,6 +14,7 @@ from trainer.run.events import AnyEvent, Notice
 from trainer.run.layout import RunLayout
 from trainer.run.manifest import Manifest
 from trainer.train.checkpoint import (
+    found_checkpoints,
     newest_verified_checkpoint,
     reject_checkpoint,
     remove_leftovers,
@@ -57,6 +58,16 @@ def find_starting_point(
             notify(Notice(topic="versions", message=message, step=manifest.step))
         return start
     return StartingPoint(None, Progress(), {}, {})
+
+
+def earlier_threads(layout: RunLayout) -> int:
+    """Return the thread count of earlier attempts, the same in all checkpoints; 0: unknown."""
+    for _step, folder in sorted(found_checkpoints(layout), reverse=True):
+        try:
+            return decode_progress((folder / STATE_NAME).read_bytes())[0].threads
+        except (OSError, ValueError):
+            continue  # damaged; finding the starting point says so
+    return 0
 
 
 def _read(folder: Path, manifest: Manifest, expected: str, data_sha256: str) -> StartingPoint:

@@ -119,7 +119,8 @@ def save_final(setup: Setup, progress: Progress) -> None:
         save_final_weights(setup.model, folder, setup.forward.pixel_dtype)
         setup.forward.preprocessing.save(folder)
 
-    size = write_final(layout, setup.config, progress, write_files)
+    adapter = is_adapter(setup.model)
+    size = write_final(layout, setup.config, progress, write_files, adapter)
     durable.sync_directory(layout.root)
     write(FinalWritten(step=progress.step, path="final", partial=is_partial(progress), bytes=size))
     write(Phase(name="final", state="finished", unit="bytes"))

@@ -1,6 +1,5 @@
 """Everything a rank trains with, built once from the configuration."""
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,10 +70,3 @@ class Setup:
     def validation_singles(self, count: int) -> Iterator[Batch]:
         """Yield the first records of the validation set, one a batch."""
         return validation_batches(self.pool, min(count, len(self.validation_data)), 1)
-
-
-def planned_steps(config: RunConfig, plan: Plan) -> int:
-    """Return the number of optimizer steps of the whole run."""
-    if config.training.max_steps is not None:
-        return config.training.max_steps
-    return max(1, math.ceil(config.training.epochs * plan.steps_per_epoch))

@@ -1,17 +1,16 @@
 """Remember which records were skipped: one event each, and data.json."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import orjson
 
 from trainer.data.samples import Skipped
 from trainer.run import durable
+from trainer.run.data_record import Split
 from trainer.run.events import Notice, RecordSkipped
 from trainer.run.layout import RunLayout
 from trainer.train.setup import Setup
 
-Split = Literal["train", "validation"]
 LISTED = 10_000  # data.json names this many skipped records and counts the others
 
 
@@ -57,13 +56,6 @@ def write_data_record(setup: Setup) -> None:
         "skipped_records": [{name: getattr(event, name) for name in fields} for event in listed],
     }
     durable.replace_file(setup.run.layout.data, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-
-
-def read_data_record(layout: RunLayout) -> dict[str, list[dict[str, str]]] | None:
-    """Return the data files an earlier attempt trained on, by split; None for the first."""
-    if not layout.data.exists():
-        return None
-    return orjson.loads(layout.data.read_bytes())["files"]
 
 
 def read_skipped(layout: RunLayout) -> dict[tuple[str, int], RecordSkipped]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.supervisor.children import SupervisedChild
+from tests.trainer.supervisor.children import SupervisedChild, supervised_child
 from trainer.supervisor.python import python_environment
 
 Qvl = Callable[..., subprocess.CompletedProcess[str]]
@@ -15,12 +15,8 @@ Qvl = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[SupervisedChild]:
-    root = tmp_path / "runs" / "a-run"
-    root.mkdir(parents=True)
-    child = SupervisedChild(root)
-    child.configure()
-    yield child
-    child.clean_up()
+    with supervised_child(tmp_path / "runs" / "a-run") as child:
+        yield child
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_a_command_to_a_run_that_does_not_live_is_refused_at_once(
     run.end(run.start("finish:2"))
     done = qvl(command, "a-run", "--wait")
     assert done.returncode == 1
-    assert "a-run does not run: it is finished" in done.stderr
+    assert done.stderr == "a-run does not run: it is finished\n"
     assert not run.layout.commands.exists()
 
 

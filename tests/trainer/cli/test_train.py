@@ -173,8 +173,8 @@ def test_a_traceback_is_shown_only_when_asked_for(tmp_path: Path, qvl: Qvl):
     layout.root.mkdir(parents=True)
     layout.config.write_text("model: {path: /x}\ndata: {train: [/x]}\n")
     layout.events.mkdir()  # reading it is an error that nobody foresaw
-    plain = qvl("status", "odd")
+    plain = qvl("events", "odd")
     assert plain.returncode == 1
     assert "Traceback" not in plain.stderr
     assert "QVL_DEBUG=1 shows where" in plain.stderr
-    assert "Traceback" in qvl("status", "odd", QVL_DEBUG="1").stderr
+    assert "Traceback" in qvl("events", "odd", QVL_DEBUG="1").stderr

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer.run.append import EventWriter, append_line
-from trainer.run.events import Notice, Resumed, decode
+from trainer.run.codec import decode
+from trainer.run.events import Notice, Resumed
 from trainer.run.tail import EventTail
 
 

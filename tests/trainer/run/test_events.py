@@ -5,15 +5,8 @@ import pytest
 from hypothesis import given
 
 from tests.trainer.run.strategies import any_event
-from trainer.run.events import (
-    AnyEvent,
-    NonFinite,
-    Notice,
-    Step,
-    UnknownEventType,
-    decode,
-    encode,
-)
+from trainer.run.codec import UnknownEventType, decode, encode
+from trainer.run.events import AnyEvent, NonFinite, Notice, Step
 
 
 @given(any_event())

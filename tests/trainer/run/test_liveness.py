@@ -11,16 +11,8 @@ import pytest
 
 from tests.trainer.run.building import attempt_started, phase, planned, published, step, supervisor
 from trainer.run.append import EventWriter
-from trainer.run.events import (
-    AnyEvent,
-    EndState,
-    Exit,
-    Resumed,
-    Stalled,
-    StopRung,
-    TrainerEnded,
-    encode,
-)
+from trainer.run.codec import encode
+from trainer.run.events import AnyEvent, EndState, Exit, Resumed, Stalled, StopRung, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.liveness import HEAD_BYTES, TAIL_BYTES, load_state, quick_state, run_status
 from trainer.run.lock import acquire_run_lock

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,6 +89,18 @@ class SupervisedChild:
             process.wait()
             if process.stderr:
                 process.stderr.close()
+
+
+@contextmanager
+def supervised_child(root: Path) -> Generator[SupervisedChild]:
+    """Make a run directory; whatever was started for it ends with the test."""
+    root.mkdir(parents=True)
+    child = SupervisedChild(root)
+    child.configure()
+    try:
+        yield child
+    finally:
+        child.clean_up()
 
 
 def kill_group(pid: int) -> None:

@@ -15,7 +15,8 @@ from accelerate.state import AcceleratorState
 
 from trainer.config.load import dump_config, load_config
 from trainer.demo.shapes import write_shapes
-from trainer.run.events import AnyEvent, Step, decode
+from trainer.run.codec import decode
+from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
 
 

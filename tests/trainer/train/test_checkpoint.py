@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.config.load import load_config
 from trainer.run import durable
 from trainer.run.events import AnyEvent, CheckpointPruned, CheckpointRejected, Notice
 from trainer.run.layout import RunLayout
@@ -16,6 +17,10 @@ from trainer.train.checkpoint import (
     publish_checkpoint,
     remove_leftovers,
 )
+from trainer.train.final import model_card
+from trainer.train.prepare import thread_count
+from trainer.train.progress import Progress, encode_progress
+from trainer.train.resume import earlier_threads
 
 
 def manifest(step: int) -> Manifest:
@@ -153,3 +158,28 @@ def test_a_manifest_with_a_path_outside_the_checkpoint_is_refused(layout: RunLay
     path.write_bytes(path.read_bytes().replace(b'"state.json"', b'"../../state.json"'))
     with pytest.raises(DamagedCheckpoint, match="missing"):
         verify_checkpoint(layout.checkpoint(5))
+
+
+def test_the_thread_count_of_earlier_attempts_is_known_from_any_readable_checkpoint(
+    layout: RunLayout,
+):
+    assert earlier_threads(layout) == 0
+    for step in (5, 9):
+        layout.checkpoint(step).mkdir(parents=True)
+    state = encode_progress(Progress(step=5, threads=3), {})
+    (layout.checkpoint(5) / "state.json").write_bytes(state)
+    (layout.checkpoint(9) / "state.json").write_bytes(b"{")
+    assert earlier_threads(layout) == 3
+    config = load_config("balanced", ["model.path=m", "data.train=t"], files_must_exist=False)
+    threads = {"training": config.training.model_copy(update={"threads": 7})}
+    configured = config.model_copy(update=threads)
+    assert (thread_count(configured, 3), thread_count(configured, 0)) == (3, 7)
+
+
+@pytest.mark.parametrize("is_adapter", [True, False])
+def test_the_model_card_says_how_to_load_what_was_saved(layout: RunLayout, is_adapter: bool):
+    config = load_config("balanced", ["model.path=m", "data.train=t"], files_must_exist=False)
+    card = model_card(layout, config, Progress(step=3, total_steps=3), is_adapter)
+    assert ("library_name: peft" in card) == is_adapter
+    assert ('"final/adapter"' in card) == is_adapter
+    assert ('"final/model"' in card) != is_adapter

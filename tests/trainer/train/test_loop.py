@@ -17,6 +17,7 @@ from trainer.config.load import dump_config, load_config
 from trainer.data.errors import DataChanged, DataRefused
 from trainer.model.modes import evaluating
 from trainer.run.append import EventWriter
+from trainer.run.codec import decode
 from trainer.run.commands import send_command
 from trainer.run.events import (
     AnyEvent,
@@ -31,7 +32,6 @@ from trainer.run.events import (
     RecordSkipped,
     SamplePrediction,
     Step,
-    decode,
 )
 from trainer.run.layout import RunLayout
 from trainer.train.loop import Outcome, train
@@ -285,16 +285,19 @@ def test_windows_without_any_sample_are_passed_over(
     assert [(step.updated, step.loss) for step in trained.of(Step)] == [(False, None)] * 2
 
 
-def test_changed_data_is_refused_on_resume_with_what_changed(
+def test_changed_data_is_refused_on_resume_with_what_changed_and_moved_data_is_not(
     prepared: Callable[..., Trained], shapes: tuple[Path, Path], tmp_path: Path
 ):
     data = tmp_path / "train.jsonl"
     lines = shapes[0].read_text().splitlines()[:6]
     data.write_text("\n".join(lines))
     prepared(f"data.train={data}").go()
+    moved = tmp_path / "moved.jsonl"
+    moved.write_text("\n".join(lines))
+    prepared(f"data.train={moved}", attempt=2)
     data.write_text("\n".join(lines[:5]))
     with pytest.raises(DataChanged, match=r"train\.jsonl: content changed"):
-        prepared(f"data.train={data}", attempt=2)
+        prepared(f"data.train={data}", attempt=3)
 
 
 def test_a_checkpoint_of_another_configuration_is_not_taken(prepared: Callable[..., Trained]):

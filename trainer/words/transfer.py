@@ -10,13 +10,14 @@ SSH_PORT = "22"
 
 
 def copy_home(path: Path) -> str:
-    """Return the command that, typed at home, fetches a file of this machine.
+    """Return the command that, typed at home, fetches a file or folder of this machine.
 
     Over SSH the address and port are those the user came by; a rented box's own name is seldom
     known outside.
     """
     _client, _client_port, host, port = _connection()
     options = "" if port == SSH_PORT else f"-P {port} "
+    options += "-r " if path.is_dir() else ""
     address = f"[{host}]" if ":" in host else host
     return f"scp {options}{shlex.quote(f'{getpass.getuser()}@{address}:{path}')} ."
 

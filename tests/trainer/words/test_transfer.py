@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.cli.transfer import copy_home
+from trainer.words.transfer import copy_home
 
 PACKED = Path("/runs/my run/final.zip")
 
@@ -28,3 +28,7 @@ def test_the_line_names_the_machine_as_the_user_reached_it(
     else:
         monkeypatch.setenv("SSH_CONNECTION", connection)
     assert copy_home(PACKED) == f"scp {options}'{getpass.getuser()}@{address}:{PACKED}' ."
+
+
+def test_a_folder_is_fetched_with_all_that_is_in_it(tmp_path: Path):
+    assert copy_home(tmp_path).startswith("scp -r ")

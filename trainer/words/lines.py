@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer.cli.numbers import count, duration, significant, size
 from trainer.run.events import (
     Alert,
     AnyEvent,
@@ -33,6 +32,7 @@ from trainer.run.events import (
 from trainer.run.liveness import Status
 from trainer.run.state import RunState, RunStateName
 from trainer.run.text import sanitise
+from trainer.words.numbers import count, duration, significant, size
 
 GLYPHS: dict[RunStateName, str] = {
     "starting": "◌",
@@ -125,8 +125,13 @@ def _evaluation(event: Evaluation) -> str:
 
 def _sample(event: SamplePrediction) -> str:
     truth, answer = (_short(it) for it in (event.truth, event.answer))
-    mark = "=" if event.truth.strip() == event.answer.strip() else "≠"
+    mark = "=" if is_exact(event) else "≠"
     return f"  {Path(event.file).name}:{event.line}  truth {truth}  {mark}  model {answer}"
+
+
+def is_exact(event: SamplePrediction) -> bool:
+    """Whether the model answered just as the data does."""
+    return event.truth.strip() == event.answer.strip()
 
 
 def _short(text: str) -> str:

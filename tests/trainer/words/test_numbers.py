@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.cli.numbers import count, duration, significant, size
+from trainer.words.numbers import count, duration, significant, size
 
 
 @pytest.mark.parametrize(

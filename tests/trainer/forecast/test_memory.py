@@ -1,0 +1,118 @@
+"""The memory estimate counts what the model really has."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainer.config.schema import RunConfig
+from trainer.config.suggestions import NF4_BYTES
+from trainer.demo.tiny import build_tiny_checkpoint
+from trainer.forecast.checkpoint import Checkpoint, find_checkpoint, read_header
+from trainer.forecast.memory import Load, estimate_memory, what_to_lower
+from trainer.model.load import load_trainable
+
+LOAD = Load(tokens=200, target_tokens=20, patches=64)
+
+
+def config_of(checkpoint: Path | str, **sections: Any) -> RunConfig:
+    model = {"path": str(checkpoint), **sections.pop("model", {})}
+    return RunConfig.model_validate({"model": model, "data": {"train": ["x"]}, **sections})
+
+
+def shapes_of(config: RunConfig) -> Checkpoint:
+    found = find_checkpoint(config.model)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "tune",
+    [
+        {"language": "lora"},
+        {"language": "lora", "aligner": "lora", "vision": "lora", "rank": 4},
+        {"language": "lora", "targets": "all-linear"},
+        {"language": "frozen", "aligner": "full"},
+        {"vision": "full", "aligner": "full", "language": "full"},
+    ],
+)
+def test_weights_and_trained_values_are_counted_as_the_model_has_them(
+    tiny_checkpoint: Path, tune: dict[str, Any]
+):
+    config = config_of(
+        tiny_checkpoint,
+        model={"dtype": "bf16", "quantization": "none"},
+        tune=tune,
+        optimizer={"name": "adamw"},
+    )
+    model = load_trainable(config, torch.device("cpu"), lambda _: None)
+    trained = sum(it.numel() for it in model.parameters() if it.requires_grad)
+    frozen = sum(
+        it.numel() * it.element_size() for it in model.parameters() if not it.requires_grad
+    )
+    memory = estimate_memory(config, shapes_of(config), LOAD)
+    lora = "lora" in tune.values()
+    weights = trained * 4
+    assert memory.weights == frozen + (0 if lora else weights)
+    assert memory.training == trained * 12 + (weights if lora else 0)
+
+
+def test_quantised_linear_layers_take_a_quarter(tiny_checkpoint: Path):
+    plain = config_of(tiny_checkpoint, model={"quantization": "none"})
+    nf4 = config_of(tiny_checkpoint)
+    shapes = shapes_of(plain)
+    linear = sum(it.elements for it in shapes.tensors if it.part == "language" and it.layer)
+    saved = (
+        estimate_memory(plain, shapes, LOAD).weights - estimate_memory(nf4, shapes, LOAD).weights
+    )
+    assert saved == pytest.approx(linear * (2 - NF4_BYTES), abs=2)
+
+
+def test_activation_checkpointing_and_a_frozen_tower_save_activations(tiny_checkpoint: Path):
+    shapes = shapes_of(config_of(tiny_checkpoint))
+
+    def activations(**sections: Any) -> int:
+        return estimate_memory(config_of(tiny_checkpoint, **sections), shapes, LOAD).activations
+
+    plain = activations()
+    assert activations(model={"activation_checkpointing": True}) < plain / 2
+    assert activations(tune={"vision": "lora"}) > plain
+    assert activations(model={"attention": "eager"}) > plain
+
+
+def test_a_known_model_that_is_not_here_has_its_shapes_from_our_list():
+    config = config_of("Qwen/Qwen3-VL-2B-Instruct", model={"quantization": "none"})
+    shapes = shapes_of(config)
+    assert sum(it.elements for it in shapes.tensors) == 2_127_532_032
+    assert estimate_memory(config, shapes, LOAD).weights == 2 * 2_127_532_032
+
+
+def test_an_unknown_model_has_no_shapes():
+    assert find_checkpoint(config_of("somebody/some-model").model) is None
+
+
+def test_a_damaged_file_lists_no_tensors(tmp_path: Path):
+    for content in (b"", b"\xff" * 20, b"\x02\0\0\0\0\0\0\0[]", b'\x0b\0\0\0\0\0\0\0{"a": null}'):
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(content)
+        assert read_header(path) == []
+
+
+def test_what_to_lower_names_what_takes_most(tiny_checkpoint: Path):
+    config = config_of(tiny_checkpoint, batch={"size": 4})
+    memory = estimate_memory(
+        config, shapes_of(config), Load(tokens=9_000, target_tokens=9, patches=0)
+    )
+    assert what_to_lower(config, memory) == "batch.size=1, batch.accumulation=16"
+    config = config_of(tiny_checkpoint, model={"quantization": "none"})
+    memory = estimate_memory(config, shapes_of(config), Load(tokens=1, target_tokens=1, patches=0))
+    assert what_to_lower(config, memory) == "model.quantization=nf4"
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
+def test_older_families_have_shapes_too(tmp_path: Path, family: Any):
+    config = config_of(build_tiny_checkpoint(tmp_path / family, family=family))
+    shapes = shapes_of(config)
+    assert (shapes.layers, shapes.hidden, shapes.vision_hidden, shapes.mlp) == (4, 128, 64, 320)
+    assert estimate_memory(config, shapes, LOAD).training > 0

@@ -1,0 +1,125 @@
+"""Put together what is known about a run before it begins."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config.schema import RunConfig
+from trainer.data.check import check_data
+from trainer.data.index import Dataset
+from trainer.data.order import Plan, planned_steps
+from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
+from trainer.forecast.device import Device, chosen_device
+from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
+from trainer.forecast.pace import Pace, earlier_pace
+from trainer.forecast.pictures import picture_rule
+from trainer.forecast.records import PROBLEMS_TOLD, Look, look_at_records, open_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run will look at, need and take."""
+
+    train: Look
+    validation: Look
+    samples_per_step: int
+    steps_per_epoch: int
+    total_steps: int
+    pace: Pace | None
+    device: Device
+    checkpoint: str | None  # where the shapes were read; None: the model is not known here
+    memory: Memory | None
+    to_lower: str  # what would save most memory
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Seconds of one optimizer step, as in an earlier run."""
+        return self.pace.seconds_per_sample * self.samples_per_step if self.pace else None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the memory that is free will do; None: not known."""
+        if self.memory is None or self.device.free_bytes is None:
+            return None
+        return self.memory.total <= self.device.free_bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        step = self.seconds_per_step
+        return {
+            "train": _look_as_json(self.train),
+            "validation": _look_as_json(self.validation),
+            "samples_per_step": self.samples_per_step,
+            "steps_per_epoch": self.steps_per_epoch,
+            "total_steps": self.total_steps,
+            "seconds_per_step": step,
+            "seconds": None if step is None else step * self.total_steps,
+            "pace_of_run": self.pace.run if self.pace else None,
+            "device": asdict(self.device),
+            "checkpoint": self.checkpoint,
+            "memory": asdict(self.memory) if self.memory else None,
+            "memory_total": self.memory.total if self.memory else None,
+            "fits": self.fits,
+            "to_lower": self.to_lower if self.fits is False else "",
+        }
+
+
+def forecast(config: RunConfig, runs: Path) -> Forecast:
+    """Return what can be said about a run, from a look at data, checkpoint and earlier runs.
+
+    Raises:
+        DataError: The data cannot be trained on; the message says where.
+
+    """
+    check_data(config.data)
+    rule = picture_rule(checkpoint_folder(config.model), config.data)
+    data = config.data
+    train = open_dataset(data.train, data, data.train_samples)
+    validation = open_dataset(data.validation, data, data.validation_samples)
+    look = look_at_records(train, data, rule)
+    plan = _plan(config, train)
+    checkpoint = find_checkpoint(config.model)
+    memory = _memory(config, checkpoint, look)
+    return Forecast(
+        train=look,
+        validation=look_at_records(validation, data, rule),
+        samples_per_step=config.samples_per_step,
+        steps_per_epoch=plan.steps_per_epoch,
+        total_steps=planned_steps(config, plan),
+        pace=earlier_pace(config, runs),
+        device=chosen_device(config),
+        checkpoint=checkpoint.source if checkpoint else None,
+        memory=memory,
+        to_lower=what_to_lower(config, memory) if memory else "",
+    )
+
+
+def _plan(config: RunConfig, train: Dataset) -> Plan:
+    batch = config.batch
+    return Plan(len(train), batch.size, batch.accumulation, config.seed, train.sha256)
+
+
+def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Memory | None:
+    """Return the estimate for a micro-batch of the largest samples that were seen."""
+    if checkpoint is None or not checkpoint.tensors:
+        return None
+    largest, size = look.largest, config.batch.size
+    load = Load(
+        tokens=largest.tokens * size,
+        target_tokens=largest.target_tokens * size,
+        patches=largest.patches * size,
+    )
+    return estimate_memory(config, checkpoint, load)
+
+
+def _look_as_json(look: Look) -> dict[str, Any]:
+    return {
+        "records": look.records,
+        "looked_at": look.looked_at,
+        "problems": [asdict(problem) for problem in look.problems[:PROBLEMS_TOLD]],
+        "problem_count": len(look.problems),
+        "images": look.images,
+        "remote_images": look.remote_images,
+        "visual_tokens": look.visual_token_range(),
+        "largest": asdict(look.largest),
+    }

@@ -1,0 +1,1 @@
+"""Runs, events and numbers in the words that people read, for commands and screen."""
