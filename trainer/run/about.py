@@ -7,6 +7,7 @@ import orjson
 
 from trainer.run import durable
 from trainer.run.layout import RunLayout
+from trainer.run.regular import read_small
 
 TITLE_CHARACTERS = 100
 NOTE_CHARACTERS = 4_000
@@ -32,7 +33,7 @@ class About:
 def read_about(layout: RunLayout) -> About:
     """Return what is noted; nothing where the file is missing, damaged, or cannot be read."""
     try:
-        given: Any = orjson.loads(layout.about.read_bytes())
+        given: Any = orjson.loads(read_small(layout.about))
     except (OSError, ValueError):
         return About()
     if not isinstance(given, dict):

@@ -52,7 +52,10 @@ def run_status(layout: RunLayout) -> Status:
 def holder(layout: RunLayout) -> Holder:
     """Return who holds the run now."""
     locked = is_locked(layout.root)
-    owner = read_owner(layout)
+    try:
+        owner = read_owner(layout)
+    except OSError:  # the lock still says whether it lives here
+        owner = None
     return Holder(locked=locked, owner=owner, owner_alive=owner_is_alive(owner) if owner else False)
 
 

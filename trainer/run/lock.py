@@ -103,7 +103,7 @@ def is_locked(run_root: Path) -> bool:
 
 
 def _lock_path(run_root: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(run_root.resolve())).hexdigest()
+    name = hashlib.sha256(os.fsencode(os.path.realpath(run_root))).hexdigest()
     return _BASE / f"qvl-{os.getuid()}" / "locks" / f"{name}.lock"
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from trainer.run.regular import read_small
+
 MANIFEST_NAME = "manifest.json"
 
 
@@ -68,7 +70,7 @@ def read_manifest(folder: Path) -> Manifest:
 
     """
     try:
-        fields: dict[str, Any] = orjson.loads((folder / MANIFEST_NAME).read_bytes())
+        fields: dict[str, Any] = orjson.loads(read_small(folder / MANIFEST_NAME))
         files = {name: FileRecord(**record) for name, record in fields.pop("files").items()}
         return Manifest(**fields, files=files)
     except FileNotFoundError as error:

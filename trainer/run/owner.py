@@ -11,6 +11,7 @@ import orjson
 import psutil
 
 from trainer.run.layout import RunLayout
+from trainer.run.regular import read_small
 
 FRESH_SECONDS = 60.0  # a heartbeat younger than this is a sign of life
 
@@ -63,7 +64,7 @@ def write_owner(layout: RunLayout, owner: Owner) -> None:
 def read_owner(layout: RunLayout) -> Owner | None:
     """Return the last owner, or None when there never was one or the file is damaged."""
     try:
-        return _decode(orjson.loads(layout.owner.read_bytes()))
+        return _decode(orjson.loads(read_small(layout.owner)))
     except (FileNotFoundError, ValueError):
         return None
 

@@ -43,6 +43,7 @@ class RunReader:
         self.share = 0.0  # bytes read of the bytes that are there
         self._layout = layout
         self._telemetry_bytes = telemetry_bytes
+        self._lost = False  # whether lines were read that nobody got
         self._rewind()
 
     def _rewind(self) -> None:
@@ -58,12 +59,17 @@ class RunReader:
             OSError: A file is there and cannot be read.
 
         """
-        lines = self._read_files(max_bytes, complete=complete)
+        try:
+            lines = self._read_files(max_bytes, complete=complete)
+        except OSError:
+            self._lost = True  # lines of the files before the one that cannot be read
+            raise
         # Telemetry is rotated: another file there goes on where the last one ended.
-        restarted = self._trainer.restarted or self._monitor.restarted
+        restarted = self._trainer.restarted or self._monitor.restarted or self._lost
         if restarted:
             self._rewind()
             lines = self._read_files(max_bytes, complete=complete)
+            self._lost = False
         parts = tuple(decode_lines(some) for some in lines)
         return Bite(parts, self._take_long_lines(), restarted)
 
@@ -126,8 +132,8 @@ def _is_worth_a_line(item: Decoded) -> TypeGuard[AnyEvent]:
 
 
 def file_size(path: Path) -> int:
-    """Return the bytes of a file; 0 when it is not there."""
+    """Return the bytes of a file; 0 when it is not there or not to be reached."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0

@@ -15,6 +15,7 @@ from trainer.run.about import About, read_about
 from trainer.run.codec import is_number
 from trainer.run.layout import RunLayout, list_runs
 from trainer.run.liveness import Holder, Status, holder, judge, quick_state
+from trainer.run.regular import open_regular, read_small, why_unreadable
 from trainer.run.series import Table
 from trainer.run.state import RunState
 
@@ -80,7 +81,8 @@ def summarise(layout: RunLayout) -> RunSummary:
 
 
 def _damaged(layout: RunLayout, error: Exception) -> RunSummary:
-    state, problem = RunState(), f"its files cannot be read: {error}"
+    why = why_unreadable(error) if isinstance(error, OSError) else str(error)
+    state, problem = RunState(), f"its files cannot be read: {why}"
     nobody = Holder(locked=False, owner=None, owner_alive=None)
     status = judge(layout.name, state, nobody)
     told = Status(state=status.state, since=0.0, message=problem, attempt=0, owner=None, held=False)
@@ -150,7 +152,7 @@ def _best(layout: RunLayout, state: RunState) -> Best | None:
 
 def _recorded_best(layout: RunLayout) -> Best | None:
     try:
-        given: Any = orjson.loads((layout.root / RESULTS_NAME).read_bytes())
+        given: Any = orjson.loads(read_small(layout.root / RESULTS_NAME))
     except (OSError, ValueError):
         return None
     if not isinstance(given, dict):
@@ -173,7 +175,7 @@ def _losses(layout: RunLayout, state: RunState) -> tuple[float, ...]:
 def _sampled_steps(layout: RunLayout) -> Table:
     """Return one step for each of LOSS_POINTS places in a long file."""
     steps = Table("step")
-    descriptor = os.open(layout.events, os.O_RDONLY)
+    descriptor = open_regular(layout.events)
     try:
         size = os.fstat(descriptor).st_size
         for place in range(1, LOSS_POINTS + 1):

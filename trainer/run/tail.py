@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trainer.run.codec import UnknownEventType, decode
 from trainer.run.events import AnyEvent
+from trainer.run.regular import open_regular
 
 MAX_READ_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
@@ -59,7 +60,7 @@ class Tail:
     def _read_chunk(self, max_bytes: int) -> bytes:
         self.restarted = False
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = open_regular(self.path)
         except FileNotFoundError:
             self.at_end = True
             return b""

@@ -270,3 +270,26 @@ def test_an_empty_run_is_read_at_once(tmp_path: Path):
     assert not reader.read()
     assert reader.caught_up
     assert comparable(reader.state) == comparable(RunState())
+
+
+def test_nothing_is_lost_by_a_file_that_cannot_be_read_for_a_while(tmp_path: Path):
+    layout = RunLayout(tmp_path)
+    layout.monitor.write_bytes(encode(supervisor()))
+    layout.events.mkdir()
+    reader = RunReader(layout)
+    with pytest.raises(OSError, match="no regular file"):
+        reader.read()
+    layout.events.rmdir()
+    layout.events.write_bytes(encode(step(3)))
+    reader.apply(reader.read())
+    assert reader.state.current.supervisor is not None
+    assert reader.state.step == 3
+
+
+def test_a_run_that_is_no_folder_can_be_asked_for(tmp_path: Path):
+    tmp_path.joinpath("file").touch()
+    tmp_path.joinpath("loop").symlink_to("loop")
+    for name in ("file", "loop"):
+        reader = RunReader(RunLayout(tmp_path / name))
+        with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+            reader.read()

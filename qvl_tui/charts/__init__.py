@@ -1,0 +1,1 @@
+"""Numbers become curves, curves become braille; no widgets here."""

@@ -1,0 +1,56 @@
+"""The records that a run left out, and why."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import PurePath
+from typing import ClassVar
+
+from textual.content import Content
+
+from qvl_tui.feed import Feed
+from qvl_tui.widgets.sheet import Item
+from qvl_tui.widgets.sheet_pane import SheetPane, nothing_yet
+from trainer.run.events import RecordSkipped
+from trainer.run.text import sanitise
+from trainer.words.numbers import count
+
+NAME_CHARACTERS = 80
+REASON_CHARACTERS = 600
+INDENT = 2
+
+
+class Skipped(SheetPane):
+    """Skipped records, the newest first."""
+
+    title: ClassVar[str] = "Skipped"
+    choosing: ClassVar[bool] = True
+
+    def causes(self, feed: Feed) -> Sequence[Hashable]:
+        """Return how many records were skipped."""
+        return (feed.state.skipped_count,)
+
+    def content(self, feed: Feed, width: int) -> tuple[Sequence[Content], Sequence[Item]]:
+        """Return how many there are, and each with its place and reason."""
+        skipped, total = feed.state.skipped, feed.state.skipped_count
+        self.say(count(total) if total else "")
+        if not skipped:
+            return (), nothing_yet("no record was skipped")
+        return _heading(total, len(skipped), width), [_item(it, width) for it in reversed(skipped)]
+
+
+def _heading(total: int, kept: int, width: int) -> list[Content]:
+    words = f"{count(total)} {'record' if total == 1 else 'records'} left a hole in the batch"
+    if total > kept:
+        words += f"; the newest {count(kept)}:"
+    return Content.styled(words, "$text-muted").wrap(width)
+
+
+def _item(record: RecordSkipped, width: int) -> Item:
+    name = sanitise(PurePath(record.file).name, NAME_CHARACTERS)
+    place = Content.assemble(
+        (f"{name}:{count(record.line)}", "bold"),
+        (f"  {record.split}  step {count(record.step)}", "$text-muted"),
+        (f"  byte {count(record.offset)}", "$text-muted"),
+    )
+    reason = Content(sanitise(record.reason, REASON_CHARACTERS)).wrap(max(width - INDENT, 1))
+    lines = (*place.wrap(width), *(Content.assemble(" " * INDENT, line) for line in reason))
+    return Item((record.split, record.file, record.line), lines)

@@ -1,0 +1,79 @@
+"""Draw the pictures of the documents: `python -m tests.qvl_tui.pictures` writes docs/pictures/."""
+
+import asyncio
+import os
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from qvl_tui.app import QvlApp
+from qvl_tui.desk import Desk
+from tests.qvl_tui.recorded import NOW, live, record_run
+
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+SIZE = (120, 40)
+PICTURES: dict[str, tuple[str, ...]] = {
+    "runs": (),
+    "run": ("down", "enter"),
+    "new-run": ("down", "e"),
+    "compare": ("down", "space", "down", "down", "space", "down", "space", "c"),
+    "stop": ("down", "x"),
+}
+
+
+def record_all(runs: Path) -> ExitStack:
+    """Record the runs of the pictures; those that live do so until the stack is closed."""
+    record_run(
+        runs, "bbu-stage1", steps=1000, total=1000, end="finished", floor=0.5,
+        ended_ago_seconds=26 * 3600, overrides=("tune.aligner=lora", "tune.language=frozen"),
+    )  # fmt: skip
+    record_run(runs, "bbu-stage2", steps=820, total=2000, end="failed", ended_ago_seconds=10_800)
+    record_run(
+        runs, "shapes-rank-64", steps=900, total=900, end="finished", rank=64, floor=0.2,
+        learning_rate=1e-4, ended_ago_seconds=5 * 3600,
+    )  # fmt: skip
+    record_run(runs, "thinking-a", steps=410, total=3345, end="stopped", ended_ago_seconds=1e5)
+    stack = ExitStack()
+    live_run = record_run(runs, "shapes-lora", steps=1498, total=3345, resumed_at=600)
+    stack.enter_context(live(live_run, 2, host="box"))
+    stack.enter_context(live(record_run(runs, "receipts", end="starting"), host="box"))
+    return stack
+
+
+async def draw(runs: Path, name: str, keys: tuple[str, ...], size: tuple[int, int] = SIZE) -> str:
+    """Return the SVG of the screen after some keys."""
+    app = QvlApp(Desk(runs, now=lambda: NOW))
+    picture = ""
+
+    async def play(pilot: Pilot[object]) -> None:
+        nonlocal picture
+        await app.settled()
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        await app.settled()
+        await pilot.pause(0.5)
+        picture = app.export_screenshot(title=f"qvl: {name}")
+        app.exit()
+
+    await app.run_async(headless=True, size=size, auto_pilot=play)
+    return picture
+
+
+def main() -> None:
+    """Write every picture."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder) / "runs"
+        with record_all(runs):
+            for name, keys in PICTURES.items():
+                (FOLDER / f"{name}.svg").write_text(asyncio.run(draw(runs, name, keys)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Every screen in its states looks as it did: SVG pictures at three sizes.
+
+After a change that is meant: `pytest tests/qvl_tui/test_snapshots.py --snapshot-update`, then look
+at the pictures that changed.
+"""
+
+import asyncio
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.image import SVGImageSnapshotExtension
+
+from tests.qvl_tui.pictures import draw, record_all
+
+SIZES = ((80, 24), (120, 40), (200, 60))
+SCENES: dict[str, tuple[str, ...]] = {
+    "runs": (),
+    "runs-filtered": ("slash", *"state:failed"),
+    "runs-wrong-filter": ("slash", *"lss<1"),
+    "runs-delete": ("down", "down", "d"),
+    "run-live": ("down", "enter"),
+    "run-starting": ("enter",),
+    "run-failed": ("down", "down", "enter"),
+    "run-cursor": ("down", "enter", "left", "left", "left", "y"),
+    "run-one-chart": ("down", "enter", "enter"),
+    "run-system": ("down", "enter", "2", "f"),
+    "run-samples": ("down", "enter", "3", "f"),
+    "run-log": ("down", "enter", "4", "f"),
+    "run-checkpoints": ("down", "enter", "5", "f"),
+    "run-config": ("down", "enter", "6", "f"),
+    "run-alerts": ("down", "enter", "7", "f"),
+    "run-skipped": ("down", "enter", "8", "f"),
+    "stop": ("down", "enter", "x"),
+    "compare": ("down", "space", "down", "down", "space", "c"),
+    "compare-numbers": ("down", "space", "down", "down", "space", "c", "2", "f"),
+    "compare-options": ("down", "space", "down", "down", "space", "c", "3", "f"),
+    "help": ("down", "enter", "question_mark"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Path]:
+    """The recorded runs, in a folder whose path has the same length every time."""
+    folder = Path(tempfile.mkdtemp(prefix="qvl-", dir="/tmp"))
+    with record_all(folder / "runs"):
+        yield folder / "runs"
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_screen_looks_as_it_did(
+    scene: str, size: tuple[int, int], runs: Path, snapshot: SnapshotAssertion
+):
+    picture = asyncio.run(draw(runs, scene, SCENES[scene], size))
+    picture = picture.replace(runs.parent.name, "qvl-00000000")
+    # The identifiers in it are a checksum over the content with the folder's true name.
+    picture = re.sub(r"terminal-\d+", "terminal", picture)
+    assert picture == snapshot(extension_class=SVGImageSnapshotExtension)
