@@ -14,6 +14,7 @@ from qvl_tui.desk import Desk
 from tests.qvl_tui.recorded import NOW, live, record_run
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+HOME = "/home/ada/qvl-42"  # stands for the temporary folder, whose name is as long
 SIZE = (120, 40)
 PICTURES: dict[str, tuple[str, ...]] = {
     "runs": (),
@@ -72,7 +73,8 @@ def main() -> None:
         runs = Path(folder) / "runs"
         with record_all(runs):
             for name, keys in PICTURES.items():
-                (FOLDER / f"{name}.svg").write_text(asyncio.run(draw(runs, name, keys)))
+                picture = asyncio.run(draw(runs, name, keys))
+                (FOLDER / f"{name}.svg").write_text(picture.replace(folder, HOME))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,9 @@ def telemetry_lines(draw: st.DrawFn) -> list[bytes]:
     rows = [fields_of(sample(n, gpus)) for n in range(count)]
     for _ in range(draw(st.integers(0, 2))):
         row = rows[draw(st.integers(0, count - 1))]
-        changed = draw(st.sampled_from([row, *row["gpus"]]))
+        samples = row.get("gpus")  # which may be odd already, and so may each of them
+        known = [it for it in samples if type(it) is dict] if type(samples) is list else []
+        changed = draw(st.sampled_from([row, *known]))
         changed[draw(st.sampled_from([*changed, "colour"]))] = draw(ODD_VALUES)
     return [orjson.dumps(row) for row in rows]
 
