@@ -60,7 +60,7 @@ class QvlApp(App[str]):
     ]
 
     def __init__(self, desk: Desk, *, first: RunLayout | None = None, notice: str = "") -> None:
-        """Begin with the list of runs, or with the run `first` on top of it."""
+        """Begin with the list of runs, or with the run `first`; leaving it makes the list."""
         super().__init__()
         self.desk = desk
         self._first = first

@@ -1,10 +1,10 @@
 """Configurations that a person has saved under a name."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from qvl_tui.folders import config_folder
 from trainer.config.layers import find_source, preset_names
 from trainer.run.durable import replace_file
 from trainer.run.text import sanitise
@@ -25,9 +25,7 @@ class Source:
 
 def configurations_folder() -> Path:
     """Return where named configurations lie: $XDG_CONFIG_HOME/qvl/configs, else under ~/.config."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path("~/.config").expanduser()
-    return folder / "qvl" / "configs"
+    return config_folder() / "configs"
 
 
 def sources() -> list[Source]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import orjson
 
+from qvl_tui.folders import config_folder
 from trainer.run.regular import open_regular
 
 MAX_BYTES = 2**20  # a larger file is none of ours
@@ -37,9 +38,7 @@ _RANGES = {"smoothing": (0.0, 1.0), "chart_columns": (0, 8)}
 
 def settings_path() -> Path:
     """Return where settings lie: XDG_CONFIG_HOME/qvl/screen.json, ~/.config without it."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path("~/.config").expanduser()
-    return folder / "qvl" / "screen.json"
+    return config_folder() / "screen.json"
 
 
 def load_settings(path: Path | None = None) -> tuple[Settings, str | None]:

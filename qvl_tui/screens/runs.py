@@ -371,29 +371,31 @@ class RunsScreen(Screen[None]):
     async def action_note(self) -> None:
         """Write a note about the run."""
         line = self._chosen()
-        if line is None:
-            return
-        title = f"Note about {line.name}"
-        text = await self.app.push_screen_wait(
-            PromptScreen(title, line.note, at_most(NOTE_CHARACTERS))
-        )
-        if text is not None and text != line.note:
-            name = line.layout.name
-            ask(self.app, self.desk, f"{name}: noted", "note", name, "--json", "--", text)
+        if line:
+            title = f"Note about {line.name}"
+            text = await self._prompt(title, line.note, NOTE_CHARACTERS)
+            if text is not None:
+                self._tell(line, "noted", "--", text)
 
     @work(group="texts", exit_on_error=False)
     async def action_rename(self) -> None:
         """Give the run another name to be shown by; its folder stays."""
         line = self._chosen()
-        if line is None:
-            return
-        title = f"Display name of {sanitise(line.layout.name, None)}; empty: the folder's name"
-        text = await self.app.push_screen_wait(
-            PromptScreen(title, line.title, at_most(TITLE_CHARACTERS))
-        )
-        if text is not None and text != line.title:
-            name = line.layout.name
-            ask(self.app, self.desk, f"{name}: named", "note", name, f"--title={text}", "--json")
+        if line:
+            title = f"Display name of {sanitise(line.layout.name, None)}; empty: the folder's name"
+            text = await self._prompt(title, line.title, TITLE_CHARACTERS)
+            if text is not None:
+                self._tell(line, "named", f"--title={text}")
+
+    async def _prompt(self, title: str, before: str, characters: int) -> str | None:
+        """Return a text in place of the one before; None: it stays as it is."""
+        prompt = PromptScreen(title, before, at_most(characters))
+        text = await self.app.push_screen_wait(prompt)
+        return None if text == before else text
+
+    def _tell(self, line: RunLine, done: str, *texts: str) -> None:
+        name = line.layout.name
+        ask(self.app, self.desk, f"{name}: {done}", "note", name, "--json", *texts)
 
     def _complain(self, complaint: str) -> None:
         self.notify(complaint, severity="warning", markup=False)
