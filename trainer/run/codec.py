@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_args
 import orjson
 
 from trainer.run.events import AnyEvent, Step
+from trainer.run.plain import NotPlain, make_plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,9 +52,13 @@ def decode_fields(given: Any) -> AnyEvent:
         raise ValueError("it has no type, so it is no event")
     if kind not in _TYPES:
         raise UnknownEventType(f"{kind[:100]} is no event type of this version")
+    named = cast(dict[str, Any], given)
     if kind == "step":
-        given = _with_further(cast(dict[str, Any], given))
-    return _adapter(kind).validate_python(given)
+        named = _with_further(named)
+    try:
+        return make_plain(_TYPES[kind], named)
+    except NotPlain:
+        return _adapter(kind).validate_python(named)
 
 
 def _with_further(given: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +81,7 @@ def is_number(value: object) -> TypeGuard[float]:
 def _adapter(kind: str) -> "TypeAdapter[AnyEvent]":
     """Return the validator of one type, made when it is first met: a union takes 0.2 s to make.
 
-    pydantic takes 0.2 s to import, so it is imported when there is a line to read.
+    pydantic takes 0.2 s to import, so it is imported for the first line that is not plain.
     """
     from pydantic import TypeAdapter
 
