@@ -15,6 +15,15 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip("needs a CUDA device"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Threads change how sums round, and two cores serve every test process."""

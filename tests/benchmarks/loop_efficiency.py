@@ -20,7 +20,7 @@ import torch
 from trainer.config.load import dump_config, load_config
 from trainer.data.batch import Window
 from trainer.demo.shapes import write_shapes
-from trainer.demo.tiny import build_benchmark_checkpoint
+from trainer.demo.sizes import build_benchmark_checkpoint
 from trainer.model.trainability import TrainabilityProof
 from trainer.objectives.supervised import supervised_terms
 from trainer.run.append import EventWriter

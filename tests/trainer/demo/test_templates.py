@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from trainer.demo.tiny import Family, Template, build_tiny_checkpoint
+from trainer.demo.building import Family, Template
+from trainer.demo.tiny import build_tiny_checkpoint
 
 Turn = dict[str, Any]
 

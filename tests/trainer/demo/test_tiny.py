@@ -13,13 +13,9 @@ from transformers import (
     GenerationConfig,
 )
 
-from trainer.demo.tiny import (
-    MARKUP_TOKENS,
-    SPECIAL_TOKENS,
-    Family,
-    build_benchmark_checkpoint,
-    build_tiny_checkpoint,
-)
+from trainer.demo.building import MARKUP_TOKENS, SPECIAL_TOKENS, Family
+from trainer.demo.sizes import build_benchmark_checkpoint
+from trainer.demo.tiny import build_tiny_checkpoint
 
 # B samples, T tokens, V vocabulary rows
 EMBEDDING = "model.language_model.embed_tokens.weight"

@@ -1,0 +1,112 @@
+"""Train models of the real shapes on a GPU, with random weights, as `qvl train` does.
+
+python -m tests.benchmarks.real_shapes [SIZE:METHOD ...] [--steps 20] [--folder DIR]
+
+Sizes are 2b, 4b and 8b, methods `lora` (bf16 base) and `nf4`. Pictures have 1,024 visual tokens,
+answers about 60 tokens; LoRA rank 16 on the language model, tower frozen, batch 2 x 2, workers on.
+Printed, over the last half of the steps: the median second of a step, samples and tokens a second,
+where the time goes, and the peak memory. A checkpoint is built once per size in DIR.
+"""
+
+import argparse
+import base64
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import cast
+
+import numpy as np
+import torch
+from PIL import Image
+
+from trainer.demo.sizes import Size, build_benchmark_checkpoint
+from trainer.run.events import Step
+from trainer.run.layout import RunLayout
+from trainer.run.tail import EventTail
+
+QVL = (sys.executable, "-c", "from qvl_tui.cli import main; main()")
+RECORDS = 96
+PICTURE_PIXELS = 1024  # a side; 32 pixels make a visual token
+METHODS = {"lora": "none", "nf4": "nf4"}
+
+
+def write_data(path: Path) -> Path:
+    """Write records of one picture, a question and an answer."""
+    random = np.random.default_rng(0)
+    with path.open("w") as file:
+        for number in range(RECORDS):
+            coarse = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize((PICTURE_PIXELS, PICTURE_PIXELS))
+            encoded = io.BytesIO()
+            picture.save(encoded, "JPEG", quality=90)
+            image = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+            question = [
+                {"type": "image", "image": image},
+                {"type": "text", "text": "What is this?"},
+            ]
+            answer = f"A red circle and a blue square, number {number}. " * 3
+            record = {"messages": [{"role": "user", "content": question}], "response": answer}
+            file.write(json.dumps(record) + "\n")
+    return path
+
+
+def train(folder: Path, model: Path, data: Path, method: str, steps: int) -> list[Step]:
+    """Train in a process of its own and return the steps."""
+    name = f"{model.name}-{method}"
+    command = [
+        *(*QVL, "train", "balanced", "--foreground", "--runs-dir", str(folder), "--name", name),
+        *(f"model.path={model}", f"model.quantization={METHODS[method]}", f"data.train={data}"),
+        *("batch.size=2", "batch.accumulation=2", f"training.max_steps={steps}"),
+        *("data.workers=6", "checkpoint.final_zip=false", "optimizer.name=adamw"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    layout = RunLayout(folder / name)
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}\n{done.stderr}\n{layout.console.read_text()[-4000:]}")
+    return [event for event in EventTail(layout.events).read() if isinstance(event, Step)]
+
+
+def report(label: str, steps: list[Step]) -> None:
+    """Print what the last half of the steps took."""
+    late = steps[len(steps) // 2 :]
+    seconds = sum(step.seconds for step in late)
+    peak = max(step.peak_memory_bytes or 0 for step in late)
+    print(
+        f"{label}: {median(step.seconds for step in late):.3f} s a step, "
+        f"{sum(step.samples for step in late) / seconds:.2f} samples/s, "
+        f"{sum(step.tokens for step in late) / seconds:,.0f} tokens/s, "
+        f"data {sum(step.data_seconds for step in late) / seconds:.1%}, "
+        f"optimizer {sum(step.optimizer_seconds for step in late) / seconds:.1%}, "
+        f"peak {peak / 2**30:.1f} GiB, loss {steps[0].loss:.2f} to {steps[-1].loss:.2f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Build, train and print, one combination after the other."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("wanted", nargs="*", default=["2b:lora", "2b:nf4", "8b:lora", "8b:nf4"])
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--folder", type=Path, default=None)
+    arguments = parser.parse_args()
+    print(f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}", flush=True)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        data = write_data(folder / "train.jsonl")
+        for wanted in arguments.wanted:
+            size, _, method = wanted.partition(":")
+            model = folder / size
+            if not model.exists():
+                build_benchmark_checkpoint(
+                    model, cast(Size, size), dtype=torch.bfloat16, device="cuda"
+                )
+                torch.cuda.empty_cache()
+            report(wanted, train(folder, model, data, method, arguments.steps))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""On a GPU a run keeps what it promises on the CPU; its numbers may differ by rounding."""
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+from trainer.config.schema import OptimizerName
+from trainer.run.events import AttemptStarted, CheckpointPublished, PartTuned, Resumed
+
+pytestmark = [pytest.mark.gpu, pytest.mark.slow]
+
+COMMON = (
+    "model.device=cuda",
+    "batch.size=2",
+    "batch.accumulation=2",
+    "data.workers=2",
+    "tune.vision=lora",
+    "tune.aligner=lora",
+    "schedule.warmup_steps=5",
+    "evaluation.every_steps=10",
+    "evaluation.generated_samples=1",
+    "generation.max_new_tokens=4",
+    "training.max_steps=20",
+    "checkpoint.every_steps=6",
+)
+METHODS = {
+    "lora-bf16": ("model.quantization=none",),
+    "nf4": ("model.quantization=nf4",),
+    "int8": ("model.quantization=int8",),
+    "full-fp32-masters": (
+        *("model.quantization=none", "tune.vision=full", "tune.aligner=full"),
+        *("tune.language=full", "optimizer.name=adamw", "model.activation_checkpointing=true"),
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_killed_on_the_gpu_goes_on_with_the_same_numbers(make_run: Callable, method: str):
+    whole = make_run(f"{method}-whole", *COMMON, *METHODS[method])
+    whole.finish()
+    killed = make_run(f"{method}-killed", *COMMON, *METHODS[method])
+    killed.kill_at(lambda run: run.last_step() >= 9)
+    killed.finish()
+
+    assert whole.of(AttemptStarted)[0].devices[0] == torch.cuda.get_device_name(0)
+    assert killed.of(Resumed)[-1].step >= 6
+    assert list(killed.losses()) == list(range(1, 21))
+    assert killed.losses() == pytest.approx(whole.losses(), rel=2e-2)
+    if method in ("nf4", "int8"):
+        tuned = {event.part: event.quantized_layers for event in whole.of(PartTuned)}
+        assert tuned == {"vision": 0, "aligner": 0, "language": 28}
+
+
+@pytest.mark.parametrize("name", get_args(OptimizerName))
+def test_every_optimizer_is_restored_on_the_gpu(make_run: Callable, name: str):
+    options = (*COMMON, "training.max_steps=8", "checkpoint.every_steps=4")
+    options = (*options, f"optimizer.name={name}", "evaluation.at_end=false")
+    whole = make_run("whole", *options)
+    whole.finish()
+    killed = make_run("killed", *options)
+    killed.kill_at(lambda run: any(it.step == 4 for it in run.of(CheckpointPublished)))
+    killed.finish()
+    assert killed.of(Resumed)[-1].step >= 4
+    assert killed.losses() == pytest.approx(whole.losses(), rel=2e-2)
+
+
+def test_the_first_loss_on_the_gpu_is_that_of_the_cpu(make_run: Callable):
+    options = (*COMMON, "model.dtype=fp32", "model.quantization=none", "training.max_steps=1")
+    losses = []
+    for device in ("cpu", "cuda"):
+        run = make_run(device, *options, f"model.device={device}", "tune.dropout=0")
+        run.finish()
+        losses.append(run.losses()[1])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_plain_peft_loads_the_adapter_on_the_gpu(make_run: Callable, tiny_checkpoint: str):
+    run = make_run("adapter", *COMMON, "model.quantization=none", "batch.largest_first=true")
+    run.finish()
+    base = AutoModelForImageTextToText.from_pretrained(
+        tiny_checkpoint, dtype=torch.bfloat16, device_map={"": 0}
+    )
+    tokens = torch.arange(40, device="cuda").reshape(1, -1)
+    before = base(input_ids=tokens).logits
+    tuned = PeftModel.from_pretrained(base, run.layout.final / "adapter").eval()
+    after = tuned(input_ids=tokens).logits
+    assert torch.isfinite(after).all()
+    assert not torch.allclose(before, after)
