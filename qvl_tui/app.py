@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
@@ -12,11 +13,11 @@ from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.screen import ModalScreen
 
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
 from qvl_tui.messages import OpenCompare, OpenNewRun, OpenRun, SettingsChanged
-from qvl_tui.screens.runs import RunsScreen
 from qvl_tui.settings import save_settings
 from qvl_tui.themes import dress
 from trainer.run.layout import RunLayout
@@ -48,7 +49,7 @@ class QvlApp(App[str]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "leave", id="app.leave", tooltip="Leave qvl; runs go on"),
-        Binding("question_mark", "help", "help", id="app.help", tooltip="All keys and glyphs"),
+        Binding("question_mark,f1", "help", "help", id="app.help", tooltip="All keys and glyphs"),
         Binding(
             "ctrl+p",
             "command_palette",
@@ -74,7 +75,7 @@ class QvlApp(App[str]):
         if self._first:
             self._show_run(self._first)
         else:
-            self.push_screen(RunsScreen(self.desk))
+            self._back_to_runs()
         self.call_after_refresh(_collect_garbage_rarely)
         if self._notice:
             self.notify(self._notice, severity="warning", markup=False, timeout=10)
@@ -87,6 +88,16 @@ class QvlApp(App[str]):
         self._show_run(message.layout)
 
     def _show_run(self, layout: RunLayout) -> None:
+        """Show a run, and its top first where the rest of its screen has to be loaded."""
+        if "qvl_tui.screens.run" in sys.modules:
+            self._show_whole_run(layout)
+        else:
+            from qvl_tui.screens.opening import OpeningScreen
+
+            then = partial(self._show_whole_run, layout)
+            self.push_screen(OpeningScreen(self.desk, layout, then))
+
+    def _show_whole_run(self, layout: RunLayout) -> None:
         from qvl_tui.screens.run import RunScreen
 
         self.push_screen(RunScreen(self.desk, layout), lambda _: self._back_to_runs())
@@ -111,10 +122,19 @@ class QvlApp(App[str]):
 
     def _back_to_runs(self) -> None:
         """Show the list of runs; where the app began with a run, it is made only now."""
+        from qvl_tui.screens.runs import RunsScreen
+
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
             self.pop_screen()
         if not isinstance(self.screen, RunsScreen):
             self.push_screen(RunsScreen(self.desk))
+
+    def action_command_palette(self) -> None:
+        """Show the command palette."""
+        from qvl_tui.screens.palette import palette
+
+        if not isinstance(self.screen, ModalScreen):  # what it offers is of the screen below
+            self.push_screen(palette())
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -150,11 +170,12 @@ class QvlApp(App[str]):
         self.action_leave()
 
     def _heed_termination(self) -> None:
-        """Leave the terminal as it was when somebody ends the process."""
+        """Leave the terminal as it was when somebody ends the process, or the line is cut."""
         if not self.is_headless:
             loop = asyncio.get_running_loop()
-            code = 128 + signal.SIGTERM
-            loop.add_signal_handler(signal.SIGTERM, partial(self.exit, return_code=code))
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                leave = partial(self.exit, return_code=128 + number)
+                loop.add_signal_handler(number, leave)
 
     def _fatal_error(self) -> None:
         """Leave after an error of our own: a few plain lines, the traceback in a file."""

@@ -29,7 +29,7 @@ class ConfirmScreen(ModalScreen[bool]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes", id="confirm.yes", tooltip="Do it"),
-        Binding("n,escape", "answer(False)", "no", id="confirm.no", tooltip="Leave it as it is"),
+        Binding("n,escape,q", "answer(False)", "no", id="confirm.no", tooltip="Leave it as it is"),
         Binding(
             "left,right",
             "app.focus_next",

@@ -1,5 +1,6 @@
 """Move runs to the trash folder, and say what that means before and after."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from textual.app import App
 
 from qvl_tui.actions import run_qvl
 from qvl_tui.desk import Desk
+from qvl_tui.listing import disk_of
 from qvl_tui.run_line import Disk, RunLine
+from qvl_tui.screens.confirm import ConfirmScreen
 from trainer.run.text import sanitise
 from trainer.run.trash import TRASH_NAME
 from trainer.words.numbers import count, size
@@ -40,7 +43,19 @@ def _checkpoints(number: int) -> str:
     return f"{number} checkpoint{'' if number == 1 else 's'}"
 
 
-async def delete(app: App[Any], desk: Desk, lines: Sequence[RunLine]) -> None:
+async def ask_and_delete(app: App[Any], desk: Desk, lines: Sequence[RunLine]) -> bool:
+    """Ask, then move runs away; whether somebody said yes. Runs in a worker."""
+    if not lines:
+        return False
+    disks = await asyncio.to_thread(lambda: [disk_of(line.layout) for line in lines])
+    question, consequences = what_is_lost(lines, disks, desk.runs)
+    if not await app.push_screen_wait(ConfirmScreen(question, consequences, "delete")):
+        return False
+    await _delete(app, desk, lines)
+    return True
+
+
+async def _delete(app: App[Any], desk: Desk, lines: Sequence[RunLine]) -> None:
     """Delete one run after the other and say which went, where, and which did not."""
     gone: list[str] = []
     for line in lines:

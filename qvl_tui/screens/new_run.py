@@ -64,7 +64,6 @@ class NewRunScreen(Screen[None]):
         Binding("f6", "look", "preflight", id="new.look", tooltip="Look at data and model again"),
         Binding("ctrl+r", "reset", "reset", id="new.reset", tooltip="Empty the field"),
         Binding("f8", "problem", "next problem", id="new.problem", tooltip="Go to a problem"),
-        Binding("f1", "app.help", "help", id="new.help", show=False, tooltip="All keys"),
         Binding("escape", "leave", "back", id="new.back", tooltip="Leave the form"),
     ]
     DEFAULT_CSS = """
@@ -384,7 +383,7 @@ class NewRunScreen(Screen[None]):
     async def action_leave(self) -> None:
         """Go back; what was typed is lost, so ask."""
         if self.draft.texts != self._first.texts:
-            lost = ["What was typed is lost; f2 saves it under a name."]
+            lost = ["What was typed is lost; F2 saves it under a name."]
             if not await self.app.push_screen_wait(ConfirmScreen("Leave the form?", lost, "leave")):
                 return
         self.app.pop_screen()

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from rich.text import Text
-from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.markup import escape
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 from textual.types import IgnoreReturnCallbackType
 
 from qvl_tui.desk import Desk
@@ -27,6 +27,20 @@ class Offer(NamedTuple):
     do: IgnoreReturnCallbackType
 
 
+def palette() -> CommandPalette:
+    """Return the palette, ready to be shown."""
+    hint = "type an action, a run or a theme; escape closes"
+    return CommandPalette(placeholder=hint, id="--command-palette")
+
+
+def _as_it_is(words: str) -> str:
+    """Return what the palette shows without reading markup in it.
+
+    It says `str` and takes `Content` as well; `textual.markup.escape` leaves backslashes.
+    """
+    return cast("str", Content(words))
+
+
 class ActionProvider(Provider):
     """Offers what can be done now on the screen below the palette."""
 
@@ -37,7 +51,7 @@ class ActionProvider(Provider):
     async def discover(self) -> Hits:
         """Offer everything."""
         for offer in self._offers:
-            yield DiscoveryHit(Text(offer.name), offer.do, offer.name, escape(offer.meaning))
+            yield DiscoveryHit(Text(offer.name), offer.do, offer.name, _as_it_is(offer.meaning))
 
     async def search(self, query: str) -> Hits:
         """Offer what matches; names are never taken for markup."""
@@ -48,7 +62,7 @@ class ActionProvider(Provider):
                 shown = Text(offer.name)
                 for place in places_of_letters:
                     shown.stylize("bold underline", place, place + 1)
-                yield Hit(score, shown, offer.do, offer.name, escape(offer.meaning))
+                yield Hit(score, shown, offer.do, offer.name, _as_it_is(offer.meaning))
 
     def _acts(self) -> Iterator[Offer]:
         for place in places(self.screen):

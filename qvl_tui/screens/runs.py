@@ -1,6 +1,5 @@
 """The home screen: every run in a line, and what can be done with it."""
 
-import asyncio
 from typing import ClassVar
 
 from textual import events, work
@@ -15,14 +14,13 @@ from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState
 
 from qvl_tui.desk import Desk
-from qvl_tui.listing import Listing, Runs, disk_of
+from qvl_tui.listing import Listing, Runs
 from qvl_tui.messages import OpenCompare, OpenNewRun, OpenRun, SettingsChanged
 from qvl_tui.query import Query, QueryError, parse_query
 from qvl_tui.run_line import Disk, RunLine
-from qvl_tui.screens.ask import ask
-from qvl_tui.screens.confirm import ConfirmScreen
-from qvl_tui.screens.delete import delete, what_is_lost
-from qvl_tui.screens.prompt import PromptScreen, at_most
+from qvl_tui.screens.delete import ask_and_delete
+from qvl_tui.screens.orders import resume, show_stop, write_name, write_note
+from qvl_tui.screens.why_not import LISTED_ACTIONS, why_not_listed
 from qvl_tui.widgets.filter_box import FilterBox
 from qvl_tui.widgets.key_bar import KeyBar
 from qvl_tui.widgets.run_details import details
@@ -30,8 +28,6 @@ from qvl_tui.widgets.runs_columns import SORT_KEYS, sorted_lines
 from qvl_tui.widgets.runs_table import RunsTable
 from qvl_tui.widgets.runs_title import nothing_there, runs_title, title_at_first
 from qvl_tui.widgets.sheet import Lines, plain_items
-from trainer.run.about import NOTE_CHARACTERS, TITLE_CHARACTERS
-from trainer.run.layout import RunLayout
 from trainer.run.text import sanitise
 
 LOOK_SECONDS = 1.0
@@ -112,6 +108,7 @@ class RunsScreen(Screen[None]):
         self._timer: Timer | None = None
         self._looker: Worker[None] | None = None
         self._put_there: dict[str, Content] = {}  # what stands where
+        self._told: tuple[str, ...] = ()  # what decides which keys make sense
 
     def compose(self) -> ComposeResult:
         """Lay out title, filter, list, details and keys."""
@@ -160,8 +157,8 @@ class RunsScreen(Screen[None]):
         self._listing = message.listing
         self._disks |= message.disks
         self._marked &= {line.layout.name for line in message.listing.lines}
-        self._draw()
         self.settled = True
+        self._draw()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Tell of a worker that failed; nothing fails in silence."""
@@ -187,6 +184,7 @@ class RunsScreen(Screen[None]):
         self._draw_nothing()
         self._draw_title(len(lines))
         self._draw_details()
+        self._look_at_keys()
 
     def _parse(self) -> str:
         """Read the query; return what is wrong with it: while it is, every run is shown."""
@@ -234,8 +232,9 @@ class RunsScreen(Screen[None]):
     # --- finding one's way --------------------------------------------------------------------
 
     def on_runs_table_moved(self, _message: RunsTable.Moved) -> None:
-        """Show the details of the run that the cursor is on."""
+        """Show the details of the run that the cursor is on, and what can be done with it."""
         self._draw_details()
+        self._look_at_keys()
 
     def on_runs_table_opened(self, _message: RunsTable.Opened) -> None:
         """Open the run that was clicked twice."""
@@ -284,7 +283,7 @@ class RunsScreen(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the run or take its mark away, and go on to the next."""
-        line = self._chosen()
+        line = self.query_one(RunsTable).chosen
         if line:
             self._marked ^= {line.layout.name}
             self._draw()
@@ -292,20 +291,36 @@ class RunsScreen(Screen[None]):
 
     # --- what can be done with runs -----------------------------------------------------------
 
-    def _chosen(self) -> RunLine | None:
-        line = self.query_one(RunsTable).chosen
-        if line is None:
-            self._complain("no run is chosen")
-        return line
+    @property
+    def _marked_lines(self) -> list[RunLine]:
+        return [line for line in self._listing.lines if line.layout.name in self._marked]
 
-    def _chosen_or_marked(self) -> list[RunLine]:
-        marked = [line for line in self._listing.lines if line.layout.name in self._marked]
-        line = self.query_one(RunsTable).chosen
-        return marked or ([line] if line else [])
+    def _why_not(self, action: str) -> str:
+        return why_not_listed(action, self.query_one(RunsTable).chosen, self._marked_lines)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Dim the keys that make no sense for the run that is chosen."""
+        return None if self.settled and self._why_not(action) else True
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key that is dimmed does nothing; in the filter keys mean something else."""
+        if isinstance(self.focused, Input):
+            return
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            reason = self._why_not(binding.action)
+            if reason:
+                event.stop()
+                self._complain(reason)
+
+    def _look_at_keys(self) -> None:
+        told = tuple(self._why_not(action) for action in LISTED_ACTIONS)
+        if told != self._told:
+            self._told = told
+            self.refresh_bindings()
 
     def action_open(self) -> None:
         """Open the run."""
-        line = self._chosen()
+        line = self.query_one(RunsTable).chosen
         if line:
             self.post_message(OpenRun(line.layout))
 
@@ -315,87 +330,47 @@ class RunsScreen(Screen[None]):
 
     def action_edit_copy(self) -> None:
         """Fill the form of a new run from this one."""
-        line = self._chosen()
+        line = self.query_one(RunsTable).chosen
         if line:
             self.post_message(OpenNewRun(like=line.layout.config))
 
     def action_compare(self) -> None:
         """Compare the marked runs, in the order they are listed."""
-        marked = [line for line in self._listing.lines if line.layout.name in self._marked]
-        if len(marked) < 2:
-            self._complain("mark two runs or more with space, then c compares them")
-            return
-        self.post_message(OpenCompare([line.layout for line in marked]))
+        self.post_message(OpenCompare([line.layout for line in self._marked_lines]))
 
     def action_resume(self) -> None:
         """Let the run go on from its newest checkpoint."""
-        line = self._chosen()
-        if line and line.held:
-            self._complain(f"{line.name} is {line.state} already")
-        elif line:
-            name = line.layout.name
-            ask(self.app, self.desk, f"{name} goes on", "resume", name, "--detach", "--json")
+        line = self.query_one(RunsTable).chosen
+        if line:
+            resume(self.app, self.desk, line)
 
     def action_stop(self) -> None:
         """Ask whether to stop the run, and show how it stops."""
-        line = self._chosen()
-        if line and not line.held:
-            self._complain(f"{line.name} is {line.state}; there is nothing to stop")
-        elif line:
-            self._show_stop(line.layout)
-
-    def _show_stop(self, layout: RunLayout) -> None:
-        from qvl_tui.screens.stop import StopScreen
-
-        def close(_answer: None) -> None:
-            self.desk.reader.close(layout)
-
-        self.app.push_screen(StopScreen(self.desk, self.desk.reader.open(layout)), close)
+        line = self.query_one(RunsTable).chosen
+        if line:
+            show_stop(self.app, self.desk, line)
 
     @work(group="delete", exit_on_error=False)
     async def action_delete(self) -> None:
         """Move the marked runs, or the one under the cursor, to the trash folder; asks."""
-        lines = self._chosen_or_marked()
-        live = [line.name for line in lines if line.held]
-        if live:
-            self._complain(f"{', '.join(live)} still runs; stop it first")
-        if not lines or live:
-            return
-        disks = await asyncio.to_thread(lambda: [disk_of(line.layout) for line in lines])
-        question, consequences = what_is_lost(lines, disks, self.desk.runs)
-        if await self.app.push_screen_wait(ConfirmScreen(question, consequences, "delete")):
-            await delete(self.app, self.desk, lines)
+        line = self.query_one(RunsTable).chosen
+        lines = self._marked_lines or ([line] if line else [])
+        if await ask_and_delete(self.app, self.desk, lines):
             self.action_look()
 
     @work(group="texts", exit_on_error=False)
     async def action_note(self) -> None:
         """Write a note about the run."""
-        line = self._chosen()
+        line = self.query_one(RunsTable).chosen
         if line:
-            title = f"Note about {line.name}"
-            text = await self._prompt(title, line.note, NOTE_CHARACTERS)
-            if text is not None:
-                self._tell(line, "noted", "--", text)
+            await write_note(self.app, self.desk, line)
 
     @work(group="texts", exit_on_error=False)
     async def action_rename(self) -> None:
         """Give the run another name to be shown by; its folder stays."""
-        line = self._chosen()
+        line = self.query_one(RunsTable).chosen
         if line:
-            title = f"Display name of {sanitise(line.layout.name, None)}; empty: the folder's name"
-            text = await self._prompt(title, line.title, TITLE_CHARACTERS)
-            if text is not None:
-                self._tell(line, "named", f"--title={text}")
-
-    async def _prompt(self, title: str, before: str, characters: int) -> str | None:
-        """Return a text in place of the one before; None: it stays as it is."""
-        prompt = PromptScreen(title, before, at_most(characters))
-        text = await self.app.push_screen_wait(prompt)
-        return None if text == before else text
-
-    def _tell(self, line: RunLine, done: str, *texts: str) -> None:
-        name = line.layout.name
-        ask(self.app, self.desk, f"{name}: {done}", "note", name, "--json", *texts)
+            await write_name(self.app, self.desk, line)
 
     def _complain(self, complaint: str) -> None:
-        self.notify(complaint, severity="warning", markup=False)
+        self.notify(sanitise(complaint, None), severity="warning", markup=False)

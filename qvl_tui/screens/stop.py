@@ -50,7 +50,7 @@ class StopScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes", id="stop.yes", tooltip="Stop the run"),
         Binding("N", "now", "now", id="stop.now", tooltip="SIGTERM at once, then SIGKILL"),
-        Binding("n,escape", "close", "close", id="stop.close", tooltip="Leave the run alone"),
+        Binding("n,escape,q", "close", "close", id="stop.close", tooltip="Leave the run alone"),
     ]
 
     def __init__(self, desk: Desk, feed: Feed) -> None:

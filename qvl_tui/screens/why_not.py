@@ -1,8 +1,41 @@
 """Why something cannot be done with a run now."""
 
+from collections.abc import Sequence
+
 from qvl_tui.feed import Feed
+from qvl_tui.run_line import RunLine
 
 DOUBTFUL_ACTIONS = ("stop", "checkpoint", "validate", "resume", "newest_alert")
+
+
+LISTED_ACTIONS = ("open", "mark", "compare", "resume", "stop", "edit_copy", "delete", "note")
+
+
+def why_not_listed(action: str, chosen: RunLine | None, marked: Sequence[RunLine]) -> str:
+    """Return why an action of the list makes no sense for its runs now; empty where it does."""
+    if action == "compare":
+        return "" if len(marked) > 1 else "Mark two runs or more with space, then c compares them."
+    if action == "delete" and marked:
+        return _why_not_delete(marked)
+    if action not in (*LISTED_ACTIONS, "rename"):
+        return ""
+    if chosen is None:
+        return "No run is chosen."
+    match action:
+        case "resume" if chosen.held:
+            return f"{chosen.name} runs already: it is {chosen.state}."
+        case "resume" if chosen.state == "finished":
+            return f"{chosen.name} is finished; e edits a copy."
+        case "stop" if not chosen.held:
+            return f"{chosen.name} is {chosen.state}; there is nothing to stop."
+        case "delete":
+            return _why_not_delete([chosen])
+    return ""
+
+
+def _why_not_delete(lines: Sequence[RunLine]) -> str:
+    live = [line.name for line in lines if line.held]
+    return f"{', '.join(live)} still runs; stop it first." if live else ""
 
 
 def why_not(action: str, feed: Feed) -> str:

@@ -138,7 +138,7 @@ def _sections(screen: Screen[object]) -> Sections:
             continue
         number = 2 if isinstance(node, App) else 0 if isinstance(node, Screen) else 1
         group = binding.group.description if binding.group else ""
-        key = shown_key(screen.app, binding)
+        key = shown_key(binding)
         if isinstance(screen.focused, Input) and len(key) == 1 and key.isascii():
             continue  # it is typed
         known = sections[number].get(group or binding.action)

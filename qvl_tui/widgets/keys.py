@@ -8,10 +8,14 @@ from textual.actions import parse
 from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.keys import format_key
 from textual.screen import Screen
 from textual.widget import Widget
 
 from qvl_tui.widgets.pane import Pane
+
+NAMED_KEYS = ("enter", "escape", "delete", "backspace")  # that are a word, not a sign
+FUNCTION_KEY = re.compile(r"f\d+")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def _acts(node: DOMNode, told: set[str]) -> Iterator[Act]:
             by_action.setdefault(binding.action, []).append(binding)
     for action, bindings in by_action.items():
         alone = [replace(it, key_display=None) for it in bindings]  # not as in a footer's group
-        keys = " ".join(dict.fromkeys(shown_key(node.app, it) for it in alone))
+        keys = " ".join(dict.fromkeys(shown_key(it) for it in alone))
         first = bindings[0]
         told.update(it.id for it in bindings if it.id)
         yield Act(keys, first.description, first.tooltip or first.description, action, node)
@@ -87,12 +91,18 @@ def _own_bindings(kind: type) -> Iterator[Binding]:
                 yield binding
 
 
-def shown_key(app: App[object], binding: Binding) -> str:
-    """Return a key as people write it: words for keys that have a name."""
+def shown_key(binding: Binding) -> str:
+    """Return a key as the documents write it: `enter`, `F5`, `ctrl+p`, `shift+←`, `?`."""
     if binding.key_display:
         return binding.key_display
-    words = {"enter": "enter", "escape": "escape", "question_mark": "?"}
-    return words.get(binding.key) or app.get_key_display(binding)
+    modifiers, key = binding.parse_key()
+    return "+".join([*modifiers, _name_of(key)])
+
+
+def _name_of(key: str) -> str:
+    if FUNCTION_KEY.fullmatch(key):
+        return key.upper()
+    return key if key in NAMED_KEYS else format_key(key)
 
 
 def _title(node: DOMNode) -> str:

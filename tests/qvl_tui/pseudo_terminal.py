@@ -83,18 +83,27 @@ class PseudoTerminal:
         """Return how much was written between two moments of the monotonic clock."""
         return sum(size for moment, size in self.arrivals if begin <= moment < end)
 
+    def vanish(self) -> None:
+        """Go, as a terminal does whose connection is cut: nothing is read or written any more."""
+        self._closing = True
+        self._reader.join()
+        os.close(self._leader)
+        self.process.send_signal(signal.SIGHUP)
+
     def close(self) -> None:
         """End the program as a vanished terminal does."""
-        if self.process.poll() is None:
+        vanished = self._closing
+        if self.process.poll() is None and not vanished:
             self.process.send_signal(signal.SIGHUP)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self._closing = True
-        self._reader.join()
-        os.close(self._leader)
+        if not vanished:
+            self._closing = True
+            self._reader.join()
+            os.close(self._leader)
 
     def __enter__(self) -> Self:
         return self

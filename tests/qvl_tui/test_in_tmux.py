@@ -29,7 +29,7 @@ def test_a_run_is_started_watched_stopped_resumed_and_compared_by_keys(
         terminal.wait_for("✓ finished   first", f"{STEPS}/{STEPS}", "100 %", seconds=120)
 
         terminal.press("e")
-        terminal.wait_for("first-2", "f5 start")
+        terminal.wait_for("first-2", "F5 start")
         terminal.press("F5")
         terminal.wait_for("● running   first-2", seconds=60)
         terminal.wait_for("✓ finished   first-2", seconds=120)
@@ -45,7 +45,7 @@ def test_a_run_is_started_watched_stopped_resumed_and_compared_by_keys(
 def start(terminal: Tmux, configuration: str) -> None:
     """Start a run from a named configuration."""
     terminal.press("n")
-    terminal.wait_for("f5 start")
+    terminal.wait_for("F5 start")
     terminal.press("F3")
     terminal.wait_for("Start from")
     terminal.type(configuration)

@@ -22,11 +22,12 @@ def title_line(draft: Draft, verdict: Verdict, gpu: GpuSample | None, use: GpuUs
     """Return the run's name, what it starts from, and where it will train."""
     differing = sum(verdict.differs(key) for key in options())
     base = draft.base if draft.base in preset_names() else Path(draft.base).name
+    changes = f"▌{differing} not at default" if differing else "all at default"
     return Text.assemble(
         ("New run", "bold"),
         f"  {sanitise(str(verdict.values['name']), SHOWN_CHARACTERS)}",
         f"  on {_gpu_words(gpu, use)}",
-        (f"  from {sanitise(base, SHOWN_CHARACTERS)}, ▌{differing} not at default", "dim"),
+        (f"  from {sanitise(base, SHOWN_CHARACTERS)}, {changes}", "dim"),
     )
 
 
@@ -57,7 +58,7 @@ class StartLine(Horizontal):
 
     def __init__(self) -> None:
         self._state = Static(markup=False)
-        button = Button(Content("f5 start"), "primary", compact=True, action="screen.start")
+        button = Button(Content("F5 start"), "primary", compact=True, action="screen.start")
         super().__init__(self._state, button)
 
     def show(self, verdict: Verdict, *, starting: bool) -> None:

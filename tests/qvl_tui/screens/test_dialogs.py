@@ -52,6 +52,7 @@ def prompt(value: str = "") -> ModalScreen[object]:
         (["y"], True),
         (["n"], False),
         (["escape"], False),
+        (["q"], False),
         (["enter"], False),
         (["left", "enter"], True),
         (["right", "right", "enter"], False),
@@ -87,6 +88,7 @@ def test_a_text_is_given_back_as_it_was_written():
     assert answer(prompt(), presses("a", "left_square_bracket", "enter")) == "a["
     assert answer(prompt("abc"), presses("d", "enter")) == "abcd"
     assert answer(prompt("abc"), presses("ctrl+u", "enter")) == ""
+    assert answer(prompt("abc"), presses("q", "enter")) == "abcq"
     assert answer(prompt("abc"), presses("d", "escape")) is None
 
 

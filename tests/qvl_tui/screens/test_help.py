@@ -135,7 +135,7 @@ def test_help_lists_every_binding_by_place_with_its_meaning(tmp_path: Path):
         for title in ("Place", "Paper [with brackets]", "Everywhere"):
             assert title in text
         assert "w W" in text, "keys of one action share a line"
-        assert "^y" in text
+        assert "ctrl+y" in text
 
     play(tmp_path, script)
 
@@ -295,6 +295,32 @@ def test_the_palette_does_every_action_and_opens_every_run(tmp_path: Path):
         await pilot.press("enter")
         await pilot.pause()
         assert app.opened == ["a [b] run"]
+
+    play(tmp_path, script)
+
+
+def test_the_palette_shows_what_keys_mean_without_reading_markup_in_it(tmp_path: Path):
+    meanings = [r"Wrap [[lines]] (\)", "[red]", "[/]", "a [", "ends in \\"]
+
+    class Odd(Screen[None]):
+        BINDINGS: ClassVar[list[BindingType]] = [
+            Binding(f"f{number}", f"odd({number})", "odd", id=f"odd.{number}", tooltip=meaning)
+            for number, meaning in enumerate(meanings, 1)
+        ]
+
+        def action_odd(self, number: int) -> None: ...
+
+    async def script(pilot: Pilot[None], app: Stage) -> None:
+        app.push_screen(Odd())
+        for query in ("", "odd"):
+            await pilot.press("ctrl+p", *query)
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            options = app.screen.query_one(OptionList).options
+            told = [str(it.prompt).splitlines()[1] for it in options]
+            for number, meaning in enumerate(meanings, 1):
+                assert f"{meaning}  (F{number})" in told
+            await pilot.press("escape")
 
     play(tmp_path, script)
 

@@ -242,7 +242,7 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path):
         assert "start a new run" in shown
         assert "qvl demo" in shown
         await pilot.press("enter", "e", "r", "x", "d", "N", "R", "space", "o", "O")
-        assert "no run is chosen" in app.said()
+        assert "No run is chosen" in app.said()
         await pilot.press("n")
         assert isinstance(app.told[-1], OpenNewRun)
 

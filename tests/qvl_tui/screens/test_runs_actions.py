@@ -16,7 +16,7 @@ from tests.qvl_tui.screens.home import Home, drive, filter_by, look, until
 def test_marks_are_kept_by_name_and_c_compares_them(runs: Path):
     async def script(app: Home, pilot: Pilot[None]) -> None:
         await pilot.press("c")
-        assert "mark two runs" in app.said()
+        assert "Mark two runs" in app.said()
         await pilot.press("down", "down", "space", "space")
         await look(app, pilot)
         assert "2 marked" in app.picture()[0]
@@ -56,6 +56,33 @@ def test_x_asks_before_it_stops_a_live_run_and_says_why_it_cannot_stop_another(r
         await pilot.press("end", "x")
         assert app.screen is app.home
         assert "crashed-one is crashed; there is nothing to stop" in app.said()
+
+    drive(runs, script)
+
+
+def test_keys_that_cannot_act_on_the_chosen_run_are_dimmed_and_say_why(runs: Path):
+    def dimmed(app: Home) -> set[str]:
+        bindings = app.home.active_bindings.values()
+        return {it.binding.action for it in bindings if not it.enabled}
+
+    async def script(app: Home, pilot: Pilot[None]) -> None:
+        assert app.chosen() == "shapes-lora"
+        assert dimmed(app) == {"compare", "resume", "delete"}
+        await pilot.press("down", "down", "down")
+        assert app.chosen() == "finished-one"
+        assert dimmed(app) == {"compare", "resume", "stop"}
+        await pilot.press("r")
+        assert "finished-one is finished; e edits a copy" in app.said()
+        await pilot.press("space", "space")
+        await look(app, pilot)
+        assert app.chosen() == "crashed-one"
+        assert dimmed(app) == {"stop"}
+        await filter_by(app, pilot, "name:nowhere")
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.focused, Input))
+        assert {"open", "note", "stop"} <= dimmed(app)
+        await pilot.press("enter")
+        assert "No run is chosen" in app.said()
 
     drive(runs, script)
 
