@@ -1,6 +1,7 @@
 """Runs that are being read: bounded bites, in a thread, applied where the screen lives."""
 
 import asyncio
+import contextlib
 import errno
 import time
 from collections import deque
@@ -123,6 +124,11 @@ class Feed:
     async def turn(self) -> None:
         """Return when there is a first look, again when all is read, and when nothing can be."""
         await self._turned.wait()
+
+    async def turn_within(self, seconds: float) -> None:
+        """Return at the next turn, and after so long without one."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.turn(), seconds)
 
     async def _look_first(self) -> None:
         """Know the run's newest numbers at once, however long it takes to read all of it."""
