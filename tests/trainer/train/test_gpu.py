@@ -75,7 +75,8 @@ def test_the_first_loss_on_the_gpu_is_that_of_the_cpu(make_run: Callable):
         run = make_run(device, *options, f"model.device={device}", "tune.dropout=0")
         run.finish()
         losses.append(run.losses()[1])
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    # Convolutions may use TF32, whose mantissa has ten bits.
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_plain_peft_loads_the_adapter_on_the_gpu(make_run: Callable, tiny_checkpoint: str):
