@@ -108,7 +108,7 @@ def started(config: RunConfig, threads: int) -> AttemptStarted:
     return AttemptStarted(
         config=config.model_dump(mode="json"),
         versions=package_versions(),
-        devices=device_names(),
+        devices=device_names(config.model.device),
         ranks=int(os.environ.get("WORLD_SIZE", "1")),
         threads=threads,
         pid=os.getpid(),

@@ -1,6 +1,7 @@
 """What this attempt runs with: packages and devices."""
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 import torch
 
@@ -30,9 +31,9 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def device_names() -> tuple[str, ...]:
-    """Return the names of the GPUs this process sees; without any, the CPU."""
-    gpus = range(torch.cuda.device_count())
+def device_names(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[str, ...]:
+    """Return the names of the GPUs this process may use; without any, the CPU."""
+    gpus = range(0 if wanted == "cpu" else torch.cuda.device_count())
     return tuple(torch.cuda.get_device_name(gpu) for gpu in gpus) or ("CPU",)
 
 
