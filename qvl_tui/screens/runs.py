@@ -121,7 +121,7 @@ class RunsScreen(Screen[None]):
         yield RunsTable(id="runs")
         yield Static(id="nothing")
         yield Lines(id="details")
-        yield KeyBar()
+        yield KeyBar(steady=True)  # the cursor goes from run to run
 
     def on_mount(self) -> None:
         """Begin to look at the folder."""

@@ -40,7 +40,11 @@ COLUMNS = (
 
 
 class Checkpoints(SheetPane):
-    """All checkpoints, the newest first, below the line that brings the result home."""
+    """All checkpoints, the newest first, below the line that brings the result home.
+
+    A row says `pruned`, `✗ rejected` (a resume found it damaged), `not yet` (nobody looked at its
+    files since the screen was opened), `✓ whole` or `✗ damaged`.
+    """
 
     title: ClassVar[str] = "Checkpoints"
     choosing: ClassVar[bool] = True
@@ -120,7 +124,7 @@ class Checkpoints(SheetPane):
             return Content.styled("pruned", MUTED)
         if point.status == "rejected":
             return Content.styled("✗ rejected", "$error")
-        return self._verdicts.get(point.step, Content.styled(UNKNOWN, MUTED))
+        return self._verdicts.get(point.step, Content.styled("not yet", MUTED))
 
     def _complaint_lines(self, point: Checkpoint, width: int) -> list[Content]:
         """Return what is wrong with the files of a checkpoint, below its row."""

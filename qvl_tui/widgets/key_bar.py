@@ -37,19 +37,21 @@ class Entry:
 Sections = tuple[tuple[Entry, ...], ...]  # of the screen, of what has the focus, of the app
 
 
-def fitting(sections: Sections, width: int) -> Sections:
+def fitting(sections: Sections, width: int, *, steady: bool = False) -> Sections:
     """Return the entries that fit into `width` cells, in their order.
 
     What holds everywhere comes first, then the first entry of the screen, the first of what has
-    the focus, the second of the screen, and so on; what cannot be done now comes last.
+    the focus, the second of the screen, and so on; what cannot be done now comes last, but not
+    where the entries are to be `steady`.
     """
     *local, everywhere = sections
     ranked = [((False, -1, place), len(local), entry) for place, entry in enumerate(everywhere)]
     for number, section in enumerate(local):
-        live_first = sorted(section, key=lambda it: not it.enabled)
+        late = [not entry.enabled and not steady for entry in section]
+        live_first = sorted(zip(late, section, strict=True), key=lambda it: it[0])
         ranked += [
-            ((not entry.enabled, place, number), number, entry)
-            for place, entry in enumerate(live_first)
+            ((is_late, place, number), number, entry)
+            for place, (is_late, entry) in enumerate(live_first)
         ]
     ranked.sort(key=lambda it: it[0])
     kept: list[list[Entry]] = [[] for _ in sections]
@@ -71,7 +73,10 @@ def _width(sections: Sequence[Sequence[Entry]]) -> int:
 
 
 class KeyBar(Widget):
-    """The keys of the screen, of what has the focus, and of the app."""
+    """The keys of the screen, of what has the focus, and of the app.
+
+    Steady: keys that make no sense now keep their places, for where that changes all the time.
+    """
 
     DEFAULT_CSS = """
     KeyBar {
@@ -84,8 +89,9 @@ class KeyBar(Widget):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key"}
 
-    def __init__(self) -> None:
+    def __init__(self, *, steady: bool = False) -> None:
         super().__init__()
+        self._steady = steady
         self._sections: Sections = ((), (), ())
         self._places: list[tuple[int, int, Entry]] = []  # first cell, cell after the last
 
@@ -103,7 +109,7 @@ class KeyBar(Widget):
 
     def render(self) -> Text:
         """Return the line, what holds everywhere at its right end."""
-        shown = fitting(self._sections, self.size.width)
+        shown = fitting(self._sections, self.size.width, steady=self._steady)
         line = Text(" " * MARGIN, no_wrap=True)
         self._places = []
         gap = self.size.width - _width(shown)

@@ -20,6 +20,7 @@ from qvl_tui.widgets.log_drawing import (
     kind_of,
     plain,
     text_segments,
+    with_edge,
 )
 from qvl_tui.widgets.log_lines import LogLine, LogLines, Rows, Search, Which
 
@@ -237,8 +238,11 @@ class LogBody(ScrollView, can_focus=True):
         )
         spans = self.search.spans(line.text) if self.search else []
         segments = [gutter(line, styles, first=part == 0)]
-        segments += text_segments(line.text, self._part(line, part, room), spans, styles)
-        return Strip(segments).adjust_cell_length(width, base)
+        shown = self._part(line, part, room)
+        segments += text_segments(line.text, shown, spans, styles)
+        strip = Strip(segments).adjust_cell_length(width, base)
+        goes_on = not self.wrap and shown[1] < len(line.text)
+        return with_edge(strip, styles) if goes_on else strip
 
     def _part(self, line: LogLine, part: int, room: int) -> tuple[int, int, int]:
         """Return where the part in sight begins and ends, and the blanks before it."""

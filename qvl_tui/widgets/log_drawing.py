@@ -6,12 +6,14 @@ from itertools import pairwise
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
 
 from qvl_tui.widgets.cells import cells_of
 from qvl_tui.widgets.log_lines import LogLine
 
 GUTTER_CELLS = 10  # `21:04:11  `
 CONSOLE_GUTTER = "       │  "
+EDGE = "›"
 KIND_OF_GLYPH = {
     "✓": "good",
     "●": "good",
@@ -76,6 +78,12 @@ def text_segments(
             segments.append(Segment(text[found:found_end], match_style))
             begin = found_end
     return [*segments, Segment(text[begin:end], styles.text)]
+
+
+def with_edge(strip: Strip, styles: LineStyles) -> Strip:
+    """Return a row that says in its last cell that the line goes on to the right."""
+    row = strip.crop(0, strip.cell_length - 1)
+    return Strip.join([row, Strip([Segment(EDGE, styles.gutter)])])
 
 
 def _cuts_evenly(text: str, *cuts: int) -> bool:

@@ -18,6 +18,7 @@ FOLDED_CHARACTERS = 240
 NAME_CHARACTERS = 80
 MUTED = "$foreground 60%"
 _CONTROL_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>")
+_TURN = re.compile(_CONTROL_TOKEN.pattern + r"([a-z]{1,20})\n")  # where somebody begins to speak
 
 
 def verdict(sample: SamplePrediction) -> tuple[str, str]:
@@ -96,11 +97,20 @@ def _prompt(prompt: str, *, unfolded: bool) -> Content:
         text = sanitise(prompt.strip("\n"), TEXT_CHARACTERS, keep_newlines=True)
         spans = [match.span() for match in _CONTROL_TOKEN.finditer(text)]
         return _labelled("prompt", _marked(text, spans, MUTED))
-    bare = " ".join(_CONTROL_TOKEN.sub(" ", prompt).split())
+    bare = _spoken(prompt)
     start = max(len(bare) - FOLDED_CHARACTERS, 0)  # the question is at its end
     shown = ("…" if start else "") + bare[start:]
     text = sanitise(shown, FOLDED_CHARACTERS + 1)
     return _labelled("prompt", Content.styled(text, MUTED))
+
+
+def _spoken(prompt: str) -> str:
+    """Return what was said without control tokens; who said it, where it was not the user alone."""
+    first, *rest = (" ".join(_CONTROL_TOKEN.sub(" ", it).split()) for it in _TURN.split(prompt))
+    turns = [(who, said) for who, said in zip(rest[::2], rest[1::2], strict=True) if said]
+    if first or [who for who, _ in turns] != ["user"]:
+        return " ".join([first, *(f"{who}: {said}" for who, said in turns)]).strip()
+    return turns[0][1]
 
 
 def _history(earlier: Sequence[SamplePrediction]) -> list[Content]:

@@ -1,26 +1,38 @@
 """Run directories with the same content every time: what screens are tested and pictured with."""
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import orjson
+
+from tests.qvl_tui.recorded_events import (
+    CHECKPOINT_EVERY,
+    EPOCHS,
+    EVALUATE_EVERY,
+    NOW,
+    STEP_SECONDS,
+    Recipe,
+    attempt_started,
+    evaluation_event,
+    is_best,
+    step_event,
+    telemetry_sample,
+    validation_loss_at,
+)
 from trainer.config.load import dump_config, load_config
 from trainer.run.codec import encode
 from trainer.run.events import (
     Alert,
     AnyEvent,
-    AttemptStarted,
     CheckpointPruned,
     CheckpointPublished,
     DataIndexed,
-    Evaluation,
     Exit,
     FinalWritten,
-    GpuSample,
     PartTuned,
     Phase,
     Planned,
@@ -28,41 +40,14 @@ from trainer.run.events import (
     Resumed,
     SamplePrediction,
     Stalled,
-    Step,
     SupervisorStarted,
-    Telemetry,
     TrainabilityProved,
     TrainerEnded,
 )
 from trainer.run.layout import RunLayout
 from trainer.run.lock import acquire_run_lock
 from trainer.run.owner import this_process, write_owner
-
-START = 1_767_268_800.0  # 2026-01-01 12:00 UTC
-NOW = START + 4 * 3600  # the clock of the pictures
-STEP_SECONDS = 2.4
-EPOCHS = 3
-EVALUATE_EVERY = 50
-CHECKPOINT_EVERY = 100
-
-End = Literal["running", "starting", "finished", "stopped", "failed", "crashed", "stalled"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What a recorded run is like."""
-
-    steps: int = 400
-    total: int = 600
-    end: End = "running"
-    gpus: int = 1
-    learning_rate: float = 2e-4
-    rank: int = 16
-    floor: float = 0.25  # of the loss
-    evaluations: bool = True
-    resumed_at: int | None = None  # a second attempt goes on from here
-    overrides: tuple[str, ...] = ()
-    ended_ago_seconds: float = 0.0  # before NOW; running ones write until NOW
+from trainer.run.summary import RESULTS_NAME
 
 
 def record_run(runs: Path, name: str, recipe: Recipe | None = None, **changes: Any) -> RunLayout:
@@ -84,12 +69,23 @@ def record_run(runs: Path, name: str, recipe: Recipe | None = None, **changes: A
         "loading tiny-qwen3-vl\nepoch 1: 100%|##########| 200/200\n"
         "a path with [brackets] and a \x1b[31mcolour\x1b[0m\n"
     )
-    for step in _kept(recipe, recipe.steps):
-        layout.checkpoint(step).mkdir(parents=True)
-        (layout.checkpoint(step) / "manifest.json").write_text("{}")
+    if recipe.end != "starting":
+        _write_results(layout, recipe)
     for path in layout.root.iterdir():
         os.utime(path, (trainer.now, trainer.now))
     return layout
+
+
+def _write_results(layout: RunLayout, recipe: Recipe) -> None:
+    """Write what the trainer writes besides its events."""
+    for step in _kept(recipe, recipe.steps):
+        layout.checkpoint(step).mkdir(parents=True)
+        (layout.checkpoint(step) / "manifest.json").write_text("{}")
+    evaluated = range(EVALUATE_EVERY, recipe.steps + 1, EVALUATE_EVERY)
+    best = [it for it in evaluated if is_best(it, recipe)]
+    if best:
+        results = {"best_step": best[-1], "best_loss": validation_loss_at(best[-1], recipe)}
+        (layout.root / RESULTS_NAME).write_bytes(orjson.dumps(results))
 
 
 @contextmanager
@@ -153,7 +149,7 @@ class _Lines:
 
 def _begin(trainer: _Lines, monitor: _Lines, config: dict[str, Any], recipe: Recipe) -> None:
     monitor.add(SupervisorStarted(pid=4242, host="box", boot_id="b"))
-    trainer.add(_attempt_started(config, recipe))
+    trainer.add(attempt_started(config, recipe))
     trainer.add(Resumed(step=0))
     trainer.add(
         DataIndexed(
@@ -203,63 +199,6 @@ def _begin(trainer: _Lines, monitor: _Lines, config: dict[str, Any], recipe: Rec
     trainer.add(Phase(name="train", state="started", total=recipe.total, unit="steps"))
 
 
-def _attempt_started(config: dict[str, Any], recipe: Recipe) -> AttemptStarted:
-    return AttemptStarted(
-        config=config,
-        versions={"torch": "2.13.0", "transformers": "5.23.0"},
-        devices=("NVIDIA GeForce RTX 3060",) * recipe.gpus or ("cpu",),
-        threads=2,
-        pid=4243,
-    )
-
-
-def loss_at(step: int, recipe: Recipe) -> float:
-    """Return a falling loss with the same noise every time."""
-    noise = math.sin(step * 12.9898) * 43758.5453
-    return recipe.floor + 2.2 * math.exp(-step / 90) + 0.12 * (noise - math.floor(noise))
-
-
-def validation_loss_at(step: int, recipe: Recipe) -> float:
-    """Return the loss of an evaluation, a little above that of the steps."""
-    return loss_at(step, replace(recipe, floor=recipe.floor + 0.05))
-
-
-def _is_best(step: int, recipe: Recipe) -> bool:
-    """Whether no evaluation until this step has a lower loss."""
-    losses = [
-        validation_loss_at(it, recipe) for it in range(EVALUATE_EVERY, step + 1, EVALUATE_EVERY)
-    ]
-    return recipe.evaluations and losses[-1] == min(losses)
-
-
-def step_event(step: int, recipe: Recipe) -> Step:
-    """Return the event of one optimizer step."""
-    loss = loss_at(step, recipe)
-    warm_up = min(step / 50, 1)
-    return Step(
-        step=step,
-        epoch=step * EPOCHS / recipe.total,
-        loss=loss,
-        token_accuracy=min(0.99, 1 - loss / 3.2),
-        entropy=loss * 1.3 + 0.4,
-        gradient_norm=0.3 + loss / 4,
-        learning_rates={"language": recipe.learning_rate * warm_up},
-        target_tokens=310 + step % 17,
-        tokens=4_100 + step % 131,
-        padding_share=0.0,
-        samples=4,
-        images=4,
-        seconds=STEP_SECONDS,
-        data_seconds=0.05,
-        compute_seconds=2.22,
-        optimizer_seconds=0.13,
-        tokens_per_second=1_700 + step % 97,
-        samples_per_second=1.66,
-        mfu=0.41,
-        peak_memory_bytes=9_800_000_000,
-    )
-
-
 def _train(trainer: _Lines, monitor: _Lines, config: dict[str, Any], recipe: Recipe) -> None:
     first = 1
     if recipe.resumed_at is not None:
@@ -268,7 +207,7 @@ def _train(trainer: _Lines, monitor: _Lines, config: dict[str, Any], recipe: Rec
         monitor.add(Exit(state="crashed", code=1, signal="SIGKILL", step=recipe.resumed_at), 1)
         monitor.attempt = trainer.attempt = 2
         monitor.add(SupervisorStarted(pid=5242, host="box", boot_id="b"), 30)
-        trainer.add(_attempt_started(config, recipe), 30)
+        trainer.add(attempt_started(config, recipe), 30)
         trainer.add(Resumed(step=recipe.resumed_at, checkpoint="step-x"), 10)
         trainer.add(Phase(name="train", state="started", total=recipe.total, unit="steps"))
         first = recipe.resumed_at + 1
@@ -301,21 +240,7 @@ def _steps(trainer: _Lines, recipe: Recipe, first: int, last: int) -> None:
 
 
 def _evaluate(trainer: _Lines, recipe: Recipe, step: int) -> None:
-    loss = validation_loss_at(step, recipe)
-    trainer.add(
-        Evaluation(
-            step=step,
-            loss=loss,
-            perplexity=math.exp(loss),
-            token_accuracy=min(0.98, 1 - loss / 3.1),
-            entropy=loss + 0.5,
-            target_tokens=3_100,
-            samples=40,
-            seconds=6.2,
-            best=_is_best(step, recipe),
-        ),
-        6.2,
-    )
+    trainer.add(evaluation_event(step, recipe), 6.2)
     for line, truth, answer in (
         (12, '{"shape": "circle", "color": "red"}', '{"shape": "circle", "color": "red"}'),
         (31, '{"shape": "square", "color": "blue"}', '{"shape": "triangle", "color": "blue"}'),
@@ -341,7 +266,7 @@ def _checkpoint(trainer: _Lines, recipe: Recipe, step: int) -> None:
             bytes=43_200_000,
             seconds=0.61,
             reason="schedule",
-            best=_is_best(step, recipe),
+            best=is_best(step, recipe),
             validation_loss=validation_loss_at(step, recipe) if recipe.evaluations else None,
         )
     )
@@ -353,7 +278,7 @@ def _checkpoint(trainer: _Lines, recipe: Recipe, step: int) -> None:
 def _kept(recipe: Recipe, step: int) -> Sequence[int]:
     """Return the steps whose checkpoints are there at a step: the last two and the best."""
     every = range(CHECKPOINT_EVERY, step + 1, CHECKPOINT_EVERY)
-    best = [it for it in every if _is_best(it, recipe)]
+    best = [it for it in every if is_best(it, recipe)]
     return sorted({*every[-2:], *best[-1:]})
 
 
@@ -395,34 +320,5 @@ def _finish(trainer: _Lines, monitor: _Lines, recipe: Recipe) -> None:
 def _telemetry(recipe: Recipe, now: float) -> bytes:
     lines = _Lines(now - 300)
     for second in range(300):
-        lines.add(_sample(second, recipe.gpus), 1)
+        lines.add(telemetry_sample(second, recipe.gpus), 1)
     return lines.text()
-
-
-def _sample(second: int, gpus: int) -> Telemetry:
-    wave = math.sin(second / 7)
-    return Telemetry(
-        gpus=tuple(
-            GpuSample(
-                index=index,
-                uuid=f"GPU-{index}",
-                name="NVIDIA GeForce RTX 3060",
-                utilization=0.93 + 0.05 * wave,
-                memory_used_bytes=10_800_000_000 - index * 10**9,
-                memory_total_bytes=12_884_901_888,
-                power_watts=162 + 6 * wave,
-                power_limit_watts=170.0,
-                temperature_celsius=71.0 + index,
-                sm_clock_mhz=1_777,
-                throttle_reasons=("power cap",) if second > 250 else (),
-            )
-            for index in range(gpus)
-        ),
-        gpu_note="" if gpus else "not available: NVML finds no GPU",
-        cpu_share=0.38 + 0.05 * wave,
-        memory_used_bytes=21_000_000_000,
-        memory_total_bytes=64_000_000_000,
-        trainer_memory_bytes=6_100_000_000,
-        disk_free_bytes=212_000_000_000,
-        disk_total_bytes=512_000_000_000,
-    )

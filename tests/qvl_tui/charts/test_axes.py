@@ -14,7 +14,8 @@ from qvl_tui.charts.axes import X_AXES
 from qvl_tui.charts.data import ChartData, XAxis
 from qvl_tui.feed import Feed
 from tests.qvl_tui.charts.states import RECIPE, curve, evaluation_at, shown, state_of, steps_of
-from tests.qvl_tui.recorded import EPOCHS, STEP_SECONDS, record_run, step_event
+from tests.qvl_tui.recorded import record_run
+from tests.qvl_tui.recorded_events import EPOCHS, STEP_SECONDS, step_event
 from trainer.run.events import (
     AnyEvent,
     NonFinite,

@@ -15,7 +15,8 @@ from qvl_tui.desk import Desk
 from qvl_tui.messages import OpenNewRun
 from qvl_tui.screens.run import RunScreen
 from qvl_tui.themes import THEMES
-from tests.qvl_tui.recorded import NOW, End, live, record_run
+from tests.qvl_tui.recorded import NOW, live, record_run
+from tests.qvl_tui.recorded_events import End
 from trainer.run.layout import RunLayout
 
 HELD = ("running", "starting", "stalled")

@@ -18,7 +18,7 @@ from qvl_tui.screens.help import HelpScreen
 from qvl_tui.screens.palette import ActionProvider
 from qvl_tui.themes import THEMES, dress
 from qvl_tui.widgets.key_bar import BETWEEN, RULE, Entry, KeyBar, fitting
-from qvl_tui.widgets.keys import places
+from qvl_tui.widgets.keys import places, shown_key
 from qvl_tui.widgets.pane import Pane
 from trainer.words.lines import GLYPHS
 
@@ -267,6 +267,58 @@ def test_entries_are_dropped_whole_and_the_ones_for_everywhere_last():
         assert len(line) + 2 <= width
         assert kept[2] == everywhere or width < 18
     assert fitting((screen, pane, everywhere), 200) == (screen, pane, everywhere)
+
+
+def test_a_steady_bar_keeps_the_places_of_keys_that_cannot_be_used_now():
+    dimmed = tuple(Entry(key, "does it", key, enabled=key != "a") for key in "abcdef")
+    everywhere = (Entry("q", "leave", "q"),)
+
+    def keys(*, steady: bool) -> str:
+        section, _ = fitting((dimmed, everywhere), 50, steady=steady)
+        return "".join(entry.keys for entry in section)
+
+    assert keys(steady=True) == "abc"
+    assert keys(steady=False) == "bcd"
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("f5", "F5"),
+        ("ctrl+p", "ctrl+p"),
+        ("ctrl+up", "ctrl+↑"),
+        ("shift+f10", "shift+F10"),
+        ("f", "f"),
+        ("question_mark", "?"),
+        ("exclamation_mark", "!"),
+        ("escape", "escape"),
+        ("enter", "enter"),
+        ("pageup", "pgup"),
+        ("space", "space"),
+    ],
+)
+def test_a_key_is_written_as_in_the_guide(key: str, shown: str):
+    assert shown_key(Binding(key, "x")) == shown
+
+
+def test_where_text_is_typed_the_bar_names_the_key_for_help_that_works_there(tmp_path: Path):
+    async def session() -> None:
+        app = QvlApp(Desk(tmp_path))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await app.settled()
+            await pilot.pause()
+            assert bar(app).rstrip().endswith("q leave  ? help")
+            await pilot.press("slash")
+            await pilot.pause()
+            assert bar(app).startswith(" enter to the runs  escape all runs  ")
+            assert bar(app).rstrip().endswith("F1 help")
+            assert "q leave" not in bar(app)
+            await pilot.press("question_mark")
+            assert not isinstance(app.screen, HelpScreen)
+            await pilot.press("f1")
+            assert isinstance(app.screen, HelpScreen)
+
+    asyncio.run(session())
 
 
 # --- the palette ------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from textual.pilot import Pilot
 
 from qvl_tui.messages import OpenNewRun
 from qvl_tui.screens.stop import StopScreen
-from tests.qvl_tui.recorded import End, live, record_run
+from tests.qvl_tui.recorded import live, record_run
+from tests.qvl_tui.recorded_events import End
 from tests.qvl_tui.screens.run_app import RunApp, drive, drive_recorded, text_of, until
 from trainer.run.about import About, write_about
 

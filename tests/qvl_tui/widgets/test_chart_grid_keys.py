@@ -12,7 +12,9 @@ from qvl_tui.widgets.chart import Chart
 from qvl_tui.widgets.chart_bindings import CHART_BINDINGS
 from qvl_tui.widgets.chart_export import export_charts, file_stem
 from tests.qvl_tui.recorded import record_run
+from tests.qvl_tui.recorded_events import Recipe, step_event
 from tests.qvl_tui.widgets.grid_stage import Stage, first_words, played
+from trainer.run.append import EventWriter
 from trainer.run.layout import list_runs
 
 # --- what is looked at ------------------------------------------------------------------------
@@ -105,6 +107,31 @@ def test_the_x_axis_goes_round_and_what_is_seen_stays(desk: Desk, feed: Feed):
             assert f"{feed.state.steps['loss'][122]:.3f}" in on.app.titles()[0]
         assert seen == ["step", "epoch", "samples", "target_tokens", "elapsed", "clock", "step"]
         assert on.grid._view.cursor == 123
+
+    played(desk, [feed], scene)
+
+
+def test_before_the_first_step_there_is_the_clock_alone_and_then_the_axis_that_was_chosen(
+    tmp_path: Path,
+):
+    layout = record_run(tmp_path, "young", end="starting")
+    desk, feed = Desk(tmp_path), Feed.of(layout)
+    desk.settings.x_axis = "samples"
+
+    async def scene(on: Stage) -> None:
+        assert "clock · " in on.app.text()
+        await on.press("a", "a")
+        assert on.grid._view.x_axis == "clock"
+        assert desk.settings.x_axis == "samples"
+        (first, *_) = on.app._notifications
+        assert first.message == "before the first step there is only the clock"
+        with EventWriter(layout.events, 1) as writer:
+            for step in range(1, 4):
+                writer.write(step_event(step, Recipe()))
+        feed.take(feed.bite())
+        on.grid.show(feed)
+        await on.settled()
+        assert "samples · " in on.app.text()
 
     played(desk, [feed], scene)
 

@@ -53,7 +53,7 @@ def test_the_best_the_pruned_and_their_numbers_are_told(tmp_path: Path):
         assert "Checkpoints  2" in app.text
         best = row_of(app, "400")
         assert best.split()[1:5] == ["★", "400", "43", "MB"]
-        assert "schedule      0.342  –" in best
+        assert "schedule      0.342  not yet" in best
         assert "pruned" in row_of(app, "200")
         assert "★" not in row_of(app, "300")
 

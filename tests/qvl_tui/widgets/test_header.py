@@ -12,7 +12,8 @@ from textual.style import Style
 
 from qvl_tui.feed import Feed
 from qvl_tui.widgets.header import pace_line, progress, title_line, trouble_lines
-from tests.qvl_tui.recorded import NOW, End, live, record_run
+from tests.qvl_tui.recorded import NOW, live, record_run
+from tests.qvl_tui.recorded_events import End
 from trainer.run.codec import encode
 from trainer.run.events import CheckpointFailed, Phase
 from trainer.run.layout import RunLayout

@@ -223,6 +223,24 @@ def test_a_wrapped_line_loses_nothing(tmp_path: Path):
     shown(layout, steps, size=(60, 30))
 
 
+def test_a_line_that_goes_on_to_the_right_says_so_in_its_last_cell(tmp_path: Path):
+    layout = printing(record_run(tmp_path, "a"), f"{'x' * 60}|\nshort\n{'漢' * 40}\n")
+
+    async def steps(app: Shown, pilot: Pilot[None]) -> None:
+        await pilot.press("l")
+        *_, long, short, wide = (row for row in app.rows() if row)
+        assert long.endswith("xxx›")
+        assert "›" not in short
+        assert wide.endswith("›")
+        await pilot.press("right", "right")
+        long = next(row for row in app.rows() if "|" in row)
+        assert "›" not in long
+        await pilot.press("w")
+        assert not any("›" in row for row in app.rows())
+
+    shown(layout, steps, size=(60, 20))
+
+
 def test_an_old_run_says_its_day(tmp_path: Path):
     async def steps(app: Shown, pilot: Pilot[None]) -> None:
         await pilot.press("home")

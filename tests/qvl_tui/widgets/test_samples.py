@@ -147,7 +147,7 @@ def test_reasoning_and_prompt_unfold_and_earlier_answers_are_told(tmp_path: Path
 
     async def steps(app: Shown, pilot: Pilot[None]) -> None:
         assert "▸ reasoning, 14 characters" in app.part("text")
-        assert "prompt  user What is it? assistant" in app.part("text")
+        assert "prompt  What is it?" in app.part("text")
         assert "model  [b]red[/b]" in app.part("text")
         await pilot.press("enter")
         assert "It is red.\nSo." in app.part("text")
@@ -192,6 +192,24 @@ def test_a_low_or_narrow_pane_shows_one_sample_and_no_list(tmp_path: Path):
         assert app.part("text").startswith("≠ differs")
 
     shown(record_run(tmp_path, "a"), steps, size=(36, 10))
+
+
+def test_a_folded_prompt_says_who_spoke_unless_the_user_was_alone():
+    def folded(prompt: str) -> str:
+        told = str(sample_text(sample(prompt=prompt), [], unfolded=False, history=False))
+        return told.splitlines()[-1].removeprefix("prompt  ")
+
+    begin, end, image = "<|im_start|>", "<|im_end|>\n", "<|vision_start|><|image_pad|>"
+    question = f"{begin}user\n{image}What is it?{end}{begin}assistant\n"
+    assert folded(question) == "What is it?"
+    assert folded(f"{begin}system\nBe short.{end}{question}") == (
+        "system: Be short. user: What is it?"
+    )
+    assert folded(f"{question}Red.{end}{begin}user\nSure?{end}{begin}assistant\n") == (
+        "user: What is it? assistant: Red. user: Sure?"
+    )
+    assert folded("no turns, an assistant\n") == "no turns, an assistant"
+    assert folded(f"before {question}") == "before user: What is it?"
 
 
 def test_the_later_of_two_answers_at_one_step_counts():
