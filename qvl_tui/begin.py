@@ -2,23 +2,29 @@
 
 from pathlib import Path
 
+from qvl_tui.ahead import ReadAhead
 from qvl_tui.app import QvlApp
 from qvl_tui.desk import Desk
+from qvl_tui.feed import Reader
 from qvl_tui.settings import load_settings
 from qvl_tui.widgets.pictures import prepare_pictures
 from trainer.run.layout import RunLayout, runs_directory
 
 
-def new_app(first: RunLayout | None, runs_dir: Path | None) -> QvlApp:
-    """Return the app over a runs folder with this person's settings."""
+def new_app(
+    first: RunLayout | None, runs_dir: Path | None, ahead: ReadAhead | None = None
+) -> QvlApp:
+    """Return the app over a runs folder with this person's settings; `ahead` reads `first`."""
     settings, notice = load_settings()
     runs = first.root.parent if first else runs_directory(runs_dir)
-    return QvlApp(Desk(runs, settings=settings), first=first, notice=notice or "")
+    return QvlApp(Desk(runs, Reader(ahead), settings), first=first, notice=notice or "")
 
 
-def show_screen(first: RunLayout | None, runs_dir: Path | None) -> None:
+def show_screen(
+    first: RunLayout | None, runs_dir: Path | None, ahead: ReadAhead | None = None
+) -> None:
     """Show the screen until it is left, then say which runs go on."""
-    app = new_app(first, runs_dir)
+    app = new_app(first, runs_dir, ahead)
     prepare_pictures(app.desk.settings.pictures)
     last_words = app.run()
     if last_words:

@@ -35,7 +35,10 @@ def _opened_at_once(arguments: list[str]) -> bool:
     if first and not first.config.is_file():
         gc.enable()
         return False
+    from qvl_tui.ahead import ReadAhead
+
+    ahead = ReadAhead.of(first) if first else None  # it reads while the screen is loaded
     from qvl_tui.begin import show_screen
 
-    show_screen(first, None)
+    show_screen(first, None, ahead)
     return True

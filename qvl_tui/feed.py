@@ -7,10 +7,12 @@ import time
 from collections import deque
 from typing import Self
 
+from qvl_tui.ahead import ReadAhead
 from trainer.run.events import AnyEvent
+from trainer.run.files import PAST_SAMPLES, Bite
 from trainer.run.layout import RunLayout
 from trainer.run.liveness import Status, holder, judge, quick_state
-from trainer.run.reader import Bite, RunReader
+from trainer.run.reader import RunReader
 from trainer.run.regular import why_unreadable
 from trainer.run.state import RunState
 
@@ -29,14 +31,16 @@ class Feed:
     read it anew each time.
     """
 
-    def __init__(self, layout: RunLayout) -> None:
+    def __init__(self, layout: RunLayout, ahead: ReadAhead | None = None) -> None:
+        """Begin with nothing read; `ahead` is a process that reads this run already."""
         self.layout = layout
+        self._ahead = ahead
         self.events: deque[AnyEvent] = deque(maxlen=KEPT_EVENTS)  # those worth a line
         self.event_count = 0  # that ever went through `events`
         self.loaded = False  # whether everything that was there at first is read
         self.problem = ""  # why the files cannot be read at the moment
         self.version = 0
-        self._reader = RunReader(layout)
+        self._reader = RunReader(layout, past_samples=PAST_SAMPLES)
         self._glance: RunState | None = None  # from both ends of the files, until all is read
         self.status: Status = judge(layout.name, self.state, holder(layout))
         self._judged_at = 0.0
@@ -63,6 +67,11 @@ class Feed:
 
     def bite(self) -> Bite:
         """Read and decode the next lines; safe in a thread."""
+        if self._ahead:
+            if read := self._ahead.next():
+                bite, self._reader.files = read
+                return bite
+            self._ahead = None
         return self._reader.read(max_bytes=BITE_BYTES, complete=not self.status.held)
 
     def take(self, bite: Bite) -> None:
@@ -75,10 +84,14 @@ class Feed:
         self.event_count += len(events)
         if bite:
             self.version += 1
-        if self._reader.caught_up and not self.loaded:
+        if self._caught_up and not self.loaded:
             self.loaded = True
             self._glance = None
             self._turn()
+
+    @property
+    def _caught_up(self) -> bool:
+        return self._reader.caught_up and not self._ahead
 
     def judge(self) -> None:
         """Look who holds the run, and in which state that leaves it."""
@@ -89,7 +102,15 @@ class Feed:
 
     async def follow(self) -> None:
         """Read on for ever; files are read in a thread, a frozen disk freezes no screen."""
-        await self._look_first()
+        self._ahead = self._ahead or ReadAhead.of(self.layout)
+        try:
+            await self._look_first()
+            await self._read_on()
+        finally:
+            if self._ahead:
+                self._ahead.close()
+
+    async def _read_on(self) -> None:
         while True:
             try:
                 bite = await asyncio.to_thread(self._look)
@@ -100,7 +121,7 @@ class Feed:
                 continue
             self._cannot_read("")
             self.take(bite)
-            if self._reader.caught_up:
+            if self._caught_up:
                 await self._rest()
             else:
                 await asyncio.sleep(0)
@@ -155,7 +176,9 @@ class Feed:
 class Reader:
     """All runs that somebody looks at; each is read once, however many look."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: ReadAhead | None = None) -> None:
+        """Begin with nothing open; `ahead` reads a run already that will be opened."""
+        self._ahead = ahead
         self._open: dict[RunLayout, tuple[Feed, asyncio.Task[None], int]] = {}
 
     def open(self, layout: RunLayout) -> Feed:
@@ -173,7 +196,10 @@ class Reader:
             task.cancel()
 
     def _begin(self, layout: RunLayout) -> tuple[Feed, asyncio.Task[None], int]:
-        feed = Feed(layout)
+        ahead = None
+        if self._ahead and self._ahead.layout == layout:
+            ahead, self._ahead = self._ahead, None
+        feed = Feed(layout, ahead)
         task = asyncio.create_task(feed.follow(), name=f"read {layout.name}")
         task.add_done_callback(feed.tell_end)
         return feed, task, 0

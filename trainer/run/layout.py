@@ -45,6 +45,11 @@ class RunLayout:
         return self.root / "telemetry.jsonl"
 
     @property
+    def telemetry_before(self) -> Path:
+        """The samples before those, once the file was rotated."""
+        return self.root / "telemetry.jsonl.1"
+
+    @property
     def commands(self) -> Path:
         """What people asked the run to do."""
         return self.root / "commands.jsonl"

@@ -8,7 +8,8 @@ from trainer.run.blocks import decode_lines
 from trainer.run.layout import RunLayout
 from trainer.run.lock import is_locked
 from trainer.run.owner import Owner, is_local, owner_is_alive, read_owner
-from trainer.run.reader import RunReader, apply_decoded, file_size
+from trainer.run.reader import RunReader, apply_decoded
+from trainer.run.regular import file_size
 from trainer.run.state import RunState, RunStateName
 from trainer.run.tail import Tail
 

@@ -29,6 +29,14 @@ def why_unreadable(error: OSError) -> str:
     return f"{name} {error.strerror or error}".strip()
 
 
+def file_size(path: Path) -> int:
+    """Return the bytes of a file; 0 when it is not there or not to be reached."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def read_small(path: Path) -> bytes:
     """Return the content of a small file.
 

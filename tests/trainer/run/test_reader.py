@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -235,6 +236,37 @@ def test_of_long_telemetry_only_the_end_is_read(tmp_path: Path):
     read_all(reader)
     assert list(reader.state.telemetry["time"]) == [1000.0 + n for n in range(90, 100)]
     assert reader.state.broken_lines == 0
+
+
+def test_of_all_telemetry_before_some_samples_are_read_evenly_from_both_files(tmp_path: Path):
+    layout = RunLayout(tmp_path)
+    layout.telemetry_before.write_bytes(lines_of(*[sample(n) for n in range(1_000)]))
+    layout.telemetry.write_bytes(lines_of(*[sample(n) for n in range(1_000, 2_000)]))
+    size = len(encode(sample(1_999)))
+    reader = RunReader(layout, telemetry_bytes=10 * size, past_samples=100)
+    read_all(reader)
+    *past, last = [time - 1000 for time in reader.state.telemetry["time"]]
+    assert [*past[-9:], last] == list(range(1_990, 2_000))
+    spread = past[:-9]
+    assert spread[0] == 0.0
+    assert len(spread) == pytest.approx(100, abs=1)
+    steps = [after - before for before, after in pairwise(spread)]
+    assert steps == pytest.approx([2_000 / 100] * len(steps), abs=2.5)
+    assert reader.state.broken_lines == 0
+
+
+def test_past_samples_come_once_and_again_where_reading_begins_anew(tmp_path: Path):
+    layout = RunLayout(tmp_path)
+    layout.telemetry_before.write_bytes(lines_of(*[sample(n) for n in range(30)]))
+    layout.events.write_bytes(lines_of(step(1), step(2)))
+    reader = RunReader(layout, past_samples=5)
+    read_all(reader, 100)
+    before = reader.state
+    assert len(before.telemetry) == 5
+    layout.events.write_bytes(lines_of(step(1)))
+    read_all(reader)
+    assert reader.state is not before
+    assert len(reader.state.telemetry) == 5
 
 
 def test_the_history_of_telemetry_is_bounded_alike_in_blocks_and_one_by_one(
