@@ -73,7 +73,10 @@ class NewRunScreen(Screen[None]):
         #body { height: 1fr; }
         Groups { width: 21; }
         #middle { width: 1fr; border: round $border-blurred; }
-        #about { height: 3; padding: 0 1; border-top: solid $border-blurred; color: $text-muted; }
+        #about {
+            height: auto; min-height: 3; max-height: 7; padding: 0 1;
+            border-top: solid $border-blurred; color: $text-muted;
+        }
         #right { width: 36%; max-width: 72; }
         Groups, YamlView, PreflightCard { border: round $border-blurred; }
         #middle, YamlView, PreflightCard { border-title-color: $foreground; }

@@ -11,7 +11,9 @@ from textual.pilot import Pilot
 
 from qvl_tui.app import QvlApp
 from qvl_tui.desk import Desk
-from tests.qvl_tui.recorded import NOW, live, record_run
+from tests.qvl_tui.fixed_machine import files_of_a_run, fixed_machine
+from tests.qvl_tui.recorded import live, record_run
+from tests.qvl_tui.recorded_events import NOW
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 HOME = "/home/ada/qvl-42"  # stands for the temporary folder, whose name is as long
@@ -38,7 +40,10 @@ def record_all(runs: Path) -> ExitStack:
     )  # fmt: skip
     record_run(runs, "thinking-a", steps=410, total=3345, end="stopped", ended_ago_seconds=1e5)
     stack = ExitStack()
-    live_run = record_run(runs, "shapes-lora", steps=1498, total=3345, resumed_at=600)
+    live_run = record_run(
+        runs, "shapes-lora", steps=1498, total=3345, resumed_at=600,
+        overrides=files_of_a_run(runs.parent),
+    )  # fmt: skip
     stack.enter_context(live(live_run, 2, host="box"))
     stack.enter_context(live(record_run(runs, "receipts", end="starting"), host="box"))
     return stack
@@ -60,7 +65,8 @@ async def draw(runs: Path, name: str, keys: tuple[str, ...], size: tuple[int, in
         picture = app.export_screenshot(title=f"qvl: {name}")
         app.exit()
 
-    await app.run_async(headless=True, size=size, auto_pilot=play)
+    with fixed_machine():
+        await app.run_async(headless=True, size=size, auto_pilot=play)
     return picture
 
 

@@ -46,9 +46,9 @@ def gpu_line(sample: GpuSample, run: str) -> Text:
     """Return what a GPU is and does, in one line."""
     used, total = size(sample.memory_used_bytes), size(sample.memory_total_bytes)
     load = UNKNOWN if sample.utilization is None else f"{sample.utilization:.0%}"
-    held = f"  by {run}" if run else ""
-    name = sanitise(sample.name, LONGEST_NAME)
+    held = f"  by {sanitise(run, LONGEST_NAME)}" if run else ""
+    name = sanitise(sample.name, LONGEST_NAME).removeprefix("NVIDIA ").removeprefix("GeForce ")
     return Text(
-        f"GPU{sample.index} {name:26} {WORDS[is_free(sample)]:9}"
-        f"{used:>8} of {total:>7}  load {load:>4}{held}"
+        f"GPU{sample.index} {name:18} {WORDS[is_free(sample)]:9}"
+        f"{used:>7} of {total:>6}  load {load:>4}{held}"
     )

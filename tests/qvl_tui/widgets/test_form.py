@@ -223,7 +223,7 @@ def test_a_gpu_tells_whether_it_is_free_and_who_holds_it():
     free = GpuSample(
         index=1,
         uuid="GPU-1",
-        name="RTX 3060",
+        name="NVIDIA GeForce RTX 3060",
         utilization=0.0,
         memory_used_bytes=200_000_000,
         memory_total_bytes=12_000_000_000,
@@ -231,7 +231,8 @@ def test_a_gpu_tells_whether_it_is_free_and_who_holds_it():
     line = gpu_line(free, "").plain
     assert "GPU1 RTX 3060" in line
     assert "○ free" in line
-    assert "200 MB of   12 GB" in line
+    assert "200 MB of  12 GB" in line
+    assert len(line) <= 64, "it is cut in a window of 80 columns"
     busy = GpuSample(
         index=0, uuid="GPU-0", name="[red]\x1b[31m", memory_used_bytes=9, memory_total_bytes=10
     )
