@@ -100,7 +100,8 @@ def bounds(snapshots: Sequence[Snapshot], x_axis: XAxis) -> tuple[float, float] 
 def _curve(snapshot: Snapshot, entry: Entry, source: Source, column: str, x_axis: XAxis) -> Curve:
     """Return a column as it is; rows that have no place on the axis are left out."""
     x = snapshot.positions(source.table, x_axis)
-    y = snapshot.column(source.table, column) * entry.scale
+    y = snapshot.copy_of(source.table, column)
+    y *= entry.scale
     placed = ~np.isnan(x)
     if not placed.all():
         x, y = x[placed], y[placed]

@@ -41,9 +41,10 @@ def _moving_average(values: Floats, level: float) -> Floats:
     count = len(values)
     width = isqrt(count) + 1
     padded = np.zeros(width * width)
-    padded[:count] = values * (1 - level)
+    np.multiply(values, 1 - level, out=padded[:count])
     # Each column is a block: one step of all blocks is one row.
     blocks = np.ascontiguousarray(padded.reshape(width, width).T)
+    del padded  # a million steps take 8 MB each time
     for row in range(1, width):
         blocks[row] += level * blocks[row - 1]
     before = _carried(blocks[-1], level**width)

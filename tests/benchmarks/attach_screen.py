@@ -2,7 +2,7 @@
 
 Run it as `python -m tests.benchmarks.attach_screen [steps ...]`; a million steps need 0.6 GB. It
 prints when the run's name and newest numbers are on the terminal, when all is read and drawn, and
-the peak memory, as medians over some starts.
+the peak memory, as medians over some starts; then by how much memory grows while steps come in.
 """
 
 import sys
@@ -14,8 +14,9 @@ from statistics import median
 
 import psutil
 
-from tests.benchmarks.attach_speed import GOALS_SECONDS, LENGTHS, write_run
+from tests.benchmarks.attach_speed import GOALS_SECONDS, LENGTHS, step_event, write_run
 from tests.qvl_tui.pseudo_terminal import PseudoTerminal
+from trainer.run.codec import encode
 from trainer.run.layout import RunLayout
 
 ROUNDS = {100_000: 7, 1_000_000: 3}
@@ -23,6 +24,9 @@ FIRST_GOAL_SECONDS = 0.5
 MEMORY_GOAL_BYTES = 400e6
 QUIET_SECONDS = 0.4  # without output, after which the picture is complete
 TIMEOUT_SECONDS = 120.0
+ADDED_STEPS = 20_000
+ADDED_A_SECOND = 2_000
+ADDED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,37 @@ class Attached:
 
 def attach(layout: RunLayout, steps: int) -> Attached:
     """Open a run in the screen and leave it."""
-    qvl = str(Path(sys.executable).with_name("qvl"))
-    folder = str(layout.root.parent)
-    environment = {"QVL_RUNS": folder, "XDG_CONFIG_HOME": folder}
-    with PseudoTerminal([qvl, "watch", layout.name], environment=environment) as terminal:
+    with _watching(layout) as terminal:
         first = terminal.wait_for("s/step", TIMEOUT_SECONDS)
         assert layout.name.encode() in terminal.output
         terminal.wait_for(f"{steps:,}/{steps:,}", TIMEOUT_SECONDS)
         complete = _last_change(terminal)
         return Attached(first, complete, _peak_bytes(terminal.process.pid))
+
+
+def growth_bytes(layout: RunLayout, steps: int) -> int:
+    """Return by how much the screen's memory grows while it shows steps that come in fast."""
+    with _watching(layout) as terminal:
+        terminal.wait_for(f"{steps:,}/{steps:,}", TIMEOUT_SECONDS)
+        _last_change(terminal)
+        process = psutil.Process(terminal.process.pid)
+        before = process.memory_info().rss
+        last = steps + ADDED_STEPS
+        for begin in range(steps + 1, last + 1, ADDED_AT_ONCE):
+            with layout.events.open("ab") as file:
+                file.writelines(
+                    encode(step_event(it)) for it in range(begin, begin + ADDED_AT_ONCE)
+                )
+            time.sleep(ADDED_AT_ONCE / ADDED_A_SECOND)
+        terminal.wait_for(f"{last:,}/{steps:,}", TIMEOUT_SECONDS)
+        return process.memory_info().rss - before
+
+
+def _watching(layout: RunLayout) -> PseudoTerminal:
+    qvl = str(Path(sys.executable).with_name("qvl"))
+    folder = str(layout.root.parent)
+    environment = {"QVL_RUNS": folder, "XDG_CONFIG_HOME": folder}
+    return PseudoTerminal([qvl, "watch", layout.name], environment=environment)
 
 
 def _last_change(terminal: PseudoTerminal) -> float:
@@ -77,10 +103,11 @@ def main(lengths: tuple[int, ...]) -> None:
             goal = GOALS_SECONDS.get(steps)
             print(
                 f"{steps:,} steps: name and numbers after {first:.3f} s of {FIRST_GOAL_SECONDS:g}; "
-                f"all drawn after {complete:.2f} s"
-                + (f" of {goal:g}" if goal else "")
-                + f"; peak memory {peak / 1e6:.0f} MB of {MEMORY_GOAL_BYTES / 1e6:.0f}"
+                f"all drawn after {complete:.2f} s" + (f" of {goal:g}" if goal else "") + "; "
+                f"peak memory {peak / 1e6:.0f} MB of {MEMORY_GOAL_BYTES / 1e6:.0f}"
             )
+            grown = growth_bytes(layout, steps)
+            print(f"{ADDED_STEPS:,} more steps: {grown / 1e6:+.1f} MB")
 
 
 if __name__ == "__main__":

@@ -64,12 +64,13 @@ def lines(steps: int) -> Iterator[bytes]:
         )
     )
     for number in range(1, steps + 1):
-        yield encode(_step(number))
+        yield encode(step_event(number))
         if number % EVALUATE_EVERY == 0:
             yield encode(_evaluation(number))
 
 
-def _step(number: int) -> Step:
+def step_event(number: int) -> Step:
+    """Return a step as a trainer writes it."""
     return Step(
         seq=number,
         time=1.7e9 + number * 1.0123,
