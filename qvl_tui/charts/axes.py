@@ -46,9 +46,9 @@ class Snapshot:
     def bounds(self, x_axis: XAxis) -> tuple[float, float] | None:
         """Return the first and last x of everything that a chart may show; None: nothing yet."""
         ends = [
-            (float(known[0]), float(known[-1]))
+            known
             for table in _POSITIONS
-            if len(known := _known(self.positions(table, x_axis)))
+            if (known := _known_ends(self.positions(table, x_axis))) is not None
         ]
         if not ends:
             return None
@@ -102,8 +102,12 @@ def _at_times(snapshot: Snapshot, x_axis: XAxis, times: Floats) -> Floats:
     return np.interp(times, clock, positions, left=np.nan, right=np.nan)
 
 
-def _known(positions: Floats) -> Floats:
-    return positions[~np.isnan(positions)]
+def _known_ends(positions: Floats) -> tuple[float, float] | None:
+    """Return the first and last place that is known."""
+    known = ~np.isnan(positions)
+    if not known.any():
+        return None
+    return float(positions[known.argmax()]), float(positions[-1 - known[::-1].argmax()])
 
 
 def _copied(table: Table, name: str) -> Floats:

@@ -24,6 +24,7 @@ FIRST_GOAL_SECONDS = 0.5
 MEMORY_GOAL_BYTES = 400e6
 QUIET_SECONDS = 0.4  # without output, after which the picture is complete
 TIMEOUT_SECONDS = 120.0
+SETTLE_SECONDS = 3.0  # in which charts are drawn anew
 ADDED_STEPS = 20_000
 ADDED_A_SECOND = 2_000
 ADDED_AT_ONCE = 500
@@ -62,7 +63,7 @@ def growth_bytes(layout: RunLayout, steps: int) -> int:
                     encode(step_event(it)) for it in range(begin, begin + ADDED_AT_ONCE)
                 )
             time.sleep(ADDED_AT_ONCE / ADDED_A_SECOND)
-        terminal.wait_for(f"{last:,}/{steps:,}", TIMEOUT_SECONDS)
+        time.sleep(SETTLE_SECONDS)
         return process.memory_info().rss - before
 
 
