@@ -10,17 +10,20 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen
 
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
 from qvl_tui.messages import OpenCompare, OpenNewRun, OpenRun, SettingsChanged
-from qvl_tui.settings import save_settings
+from qvl_tui.settings import Settings, save_settings
 from qvl_tui.themes import dress
 from trainer.run.layout import RunLayout
+from trainer.run.text import sanitise
 
 GARBAGE_THRESHOLD = 20_000  # new objects; Python's own is 700
 
@@ -71,7 +74,7 @@ class QvlApp(App[str]):
     def on_mount(self) -> None:
         """Show the first screen."""
         self._heed_termination()
-        self.theme = self.desk.settings.theme
+        self._dress_as_before()
         if self._first:
             self._show_run(self._first)
         else:
@@ -79,6 +82,15 @@ class QvlApp(App[str]):
         self.call_after_refresh(_collect_garbage_rarely)
         if self._notice:
             self.notify(self._notice, severity="warning", markup=False, timeout=10)
+
+    def _dress_as_before(self) -> None:
+        """Put on the theme that was chosen; one that this version does not have is told."""
+        chosen = self.desk.settings.theme
+        if chosen in self.available_themes:
+            self.theme = chosen
+        else:
+            self.theme = self.desk.settings.theme = Settings().theme
+            self.notify(f"there is no theme {chosen}; {self.theme} is used", severity="warning")
 
     # --- where to go --------------------------------------------------------------------------
 
@@ -158,6 +170,32 @@ class QvlApp(App[str]):
         complaint = save_settings(self.desk.settings)
         if complaint:
             self.notify(complaint, severity="warning", markup=False)
+
+    # --- text from outside --------------------------------------------------------------------
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Tell something for a while; errors and names in it may come from outside."""
+        super().notify(
+            sanitise(message, None, keep_newlines=True),
+            title=sanitise(title, None),
+            severity=severity,
+            timeout=timeout,
+            markup=markup,
+        )
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take control characters out of what is pasted, wherever it goes."""
+        if isinstance(event, events.Paste):
+            event.text = sanitise(event.text, None, keep_newlines=True)
+        await super().on_event(event)
 
     # --- leaving ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from trainer.run.durable import replace_file
 from trainer.run.text import sanitise
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,79}")
+NAME_CHARACTERS = 80
 ABOUT_CHARACTERS = 100
 
 
@@ -17,7 +18,7 @@ ABOUT_CHARACTERS = 100
 class Source:
     """Something that a new run can start from."""
 
-    name: str
+    name: str  # sanitised, as is what it is about
     about: str
     place: str  # a preset's name, or a file
     shipped: bool
@@ -32,7 +33,10 @@ def sources() -> list[Source]:
     """Return what a new run can start from: named configurations, then the shipped presets."""
     folder = configurations_folder()
     named = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    mine = [Source(path.stem, _about(path), str(path), shipped=False) for path in named]
+    mine = [
+        Source(sanitise(path.stem, NAME_CHARACTERS), _about(path), str(path), shipped=False)
+        for path in named
+    ]
     shipped = [
         Source(name, _about(find_source(name)), name, shipped=True) for name in preset_names()
     ]

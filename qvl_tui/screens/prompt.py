@@ -9,6 +9,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from qvl_tui.widgets.edited_line import EditedLine
+
 Validate = Callable[[str], str | None]  # what is wrong with the text; None: nothing
 
 
@@ -55,13 +57,9 @@ class PromptScreen(ModalScreen[str | None]):
         """Lay out the title, the line and what is wrong with it."""
         with Vertical():
             yield Static(self._title, id="prompt-title", markup=False)
-            yield Input(self._value, compact=True, select_on_focus=False)
+            yield EditedLine(self._value)
             yield Static(id="complaint", markup=False)
             yield Static("enter keep   escape leave it", id="keys", markup=False)
-
-    def on_mount(self) -> None:
-        """Keep the cursor still: a blinking one is sent to the terminal for ever."""
-        self.query_one(Input).cursor_blink = False
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say what is wrong while it is typed."""

@@ -46,6 +46,14 @@ def sanitise(text: str, limit: int | None, *, keep_newlines: bool = False) -> st
     return text
 
 
+def masked(text: str) -> str:
+    """Return text of the same length in which what a terminal does not show as it is is a `�`.
+
+    For lines that can be edited: every character keeps its place, and what is edited stays whole.
+    """
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " "))
+
+
 def _last_state(line: str) -> str:
     """Return what a line shows after its last carriage return that was followed by text."""
     return line.rstrip("\r").rpartition("\r")[2]

@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from qvl_tui.draft import text_of
+from qvl_tui.widgets.edited_line import EditedLine
 from qvl_tui.widgets.form.choice import Choice
 from qvl_tui.widgets.form.path_picker import PathPicker, Wanted
 from trainer.config.options import Option
@@ -104,9 +105,7 @@ def _control(option: Option) -> Input | Choice:
         return Choice(option.choices)
     if option.kind == "switch":
         return Choice(("true", "false"))
-    line = Input(compact=True, select_on_focus=False)
-    line.cursor_blink = False  # each blink would go over the wire
-    return line
+    return EditedLine()
 
 
 def wanted_of(option: Option) -> Wanted | None:
