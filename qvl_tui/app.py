@@ -54,6 +54,15 @@ class QvlApp(App[str]):
         Binding("q", "leave", "leave", id="app.leave", tooltip="Leave qvl; runs go on"),
         Binding("question_mark,f1", "help", "help", id="app.help", tooltip="All keys and glyphs"),
         Binding(
+            "ctrl+q",
+            "quit",
+            "leave",
+            show=False,
+            priority=True,
+            id="app.quit",
+            tooltip="Leave from anywhere, also where text is typed",
+        ),
+        Binding(
             "ctrl+p",
             "command_palette",
             "palette",
@@ -206,6 +215,10 @@ class QvlApp(App[str]):
     async def action_quit(self) -> None:
         """Leave, by the key that terminal programs share."""
         self.action_leave()
+
+    def action_help_quit(self) -> None:
+        """Say how to leave to somebody who presses ctrl+c out of habit."""
+        self.notify("ctrl+q leaves qvl, and q where nothing is typed; runs go on", markup=False)
 
     def _heed_termination(self) -> None:
         """Leave the terminal as it was when somebody ends the process, or the line is cut."""

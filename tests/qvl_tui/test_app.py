@@ -84,6 +84,23 @@ def test_leaving_says_which_runs_go_on(tmp_path: Path):
     assert played(app_over(tmp_path), script) == ""
 
 
+def test_ctrl_q_leaves_from_where_text_is_typed_and_ctrl_c_says_so(tmp_path: Path):
+    layout = record_run(tmp_path, "shapes")
+    app = app_over(tmp_path)
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("ctrl+c")
+        assert [it.message for it in app._notifications] == [
+            "ctrl+q leaves qvl, and q where nothing is typed; runs go on"
+        ]
+        await pilot.press("N", "q", "q")
+        assert app.is_running
+        await pilot.press("ctrl+q")
+
+    with live(layout):
+        assert (played(app, script) or "").startswith("shapes goes on; ")
+
+
 def test_a_theme_that_was_chosen_is_remembered(tmp_path: Path):
     app = app_over(tmp_path)
 
