@@ -69,6 +69,7 @@ class ChartGrid(Pane, can_focus=True):
         with Horizontal():
             yield Static("/", markup=False)
             yield Input(compact=True, placeholder="charts to show, such as loss|gpu")
+            yield Static("enter keeps it  escape shows all", markup=False)
 
     # --- what is shown ------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from qvl_tui.widgets.keys import shown_key
+from qvl_tui.widgets.keys import is_typed, shown_key
 
 BETWEEN = "  "
 RULE = "  │  "
@@ -145,8 +145,8 @@ def _sections(screen: Screen[object]) -> Sections:
         number = 2 if isinstance(node, App) else 0 if isinstance(node, Screen) else 1
         group = binding.group.description if binding.group else ""
         key = shown_key(binding)
-        if isinstance(screen.focused, Input) and len(key) == 1 and key.isascii():
-            continue  # it is typed
+        if isinstance(screen.focused, Input) and is_typed(binding):
+            continue
         known = sections[number].get(group or binding.action)
         if known is None:
             entry = Entry(key, group or binding.description, binding.key, enabled)

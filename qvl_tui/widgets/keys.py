@@ -99,6 +99,12 @@ def shown_key(binding: Binding) -> str:
     return "+".join([*modifiers, _name_of(key)])
 
 
+def is_typed(binding: Binding) -> bool:
+    """Whether the key writes a character where text is typed, however it is shown."""
+    sign = shown_key(replace(binding, key_display=None))
+    return sign == "space" or (len(sign) == 1 and sign.isascii())
+
+
 def _name_of(key: str) -> str:
     if FUNCTION_KEY.fullmatch(key):
         return key.upper()

@@ -71,8 +71,9 @@ async def draw(runs: Path, name: str, keys: tuple[str, ...], size: tuple[int, in
 
 
 def main() -> None:
-    """Write every picture."""
-    os.environ["TZ"] = "UTC"
+    """Write every picture, in the colours of a terminal that has them all."""
+    os.environ |= {"TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    os.environ.pop("NO_COLOR", None)
     time.tzset()
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

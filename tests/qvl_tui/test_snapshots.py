@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
 from tests.qvl_tui.pictures import draw, record_all
+from tests.qvl_tui.stops import RUNGS, record_stops
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 SCENES: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,22 @@ SCENES: dict[str, tuple[str, ...]] = {
     "compare-numbers": ("down", "space", "down", "down", "space", "c", "2", "f"),
     "compare-options": ("down", "space", "down", "down", "space", "c", "3", "f"),
     "help": ("down", "enter", "question_mark"),
+    "palette": ("down", "enter", "ctrl+p"),
+    "palette-searched": ("down", "enter", "ctrl+p", *"theme"),
+    "note": ("down", "N"),
+    "name": ("down", "R"),
+    "new-run": ("down", "e"),
+    "new-run-empty": ("n",),
+    "new-run-configuration": ("down", "e", "f7"),
+    "new-run-preflight": ("down", "e", "f6"),
+    "new-run-browse": ("down", "e", "ctrl+o"),
+    "new-run-presets": ("down", "e", "f3"),
+    "new-run-gpu": ("down", "e", "f4"),
+    "new-run-save": ("down", "e", "f2"),
+    "new-run-left": ("down", "e", "ctrl+r", "escape"),
+    "log-search": ("down", "enter", "4", "f", "slash", *"checkpoint"),
+    "chart-filter": ("down", "enter", "slash", *"loss|gpu"),
+    "config-search": ("down", "enter", "6", "f", "slash", *"rate"),
 }
 
 
@@ -47,7 +64,7 @@ SCENES: dict[str, tuple[str, ...]] = {
 def runs() -> Iterator[Path]:
     """The recorded runs, in a folder whose path has the same length every time."""
     folder = Path(tempfile.mkdtemp(prefix="qvl-", dir="/tmp"))
-    with record_all(folder / "runs"):
+    with record_all(folder / "runs"), record_stops(folder / "stops"):
         yield folder / "runs"
     shutil.rmtree(folder)
 
@@ -58,7 +75,25 @@ def test_the_screen_looks_as_it_did(
     scene: str, size: tuple[int, int], runs: Path, snapshot: SnapshotAssertion
 ):
     picture = asyncio.run(draw(runs, scene, SCENES[scene], size))
+    assert without_chance(picture, runs) == snapshot(extension_class=SVGImageSnapshotExtension)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("keys", [("enter", "x"), ("enter", "x", "N")], ids=["stop", "now"])
+@pytest.mark.parametrize("rung", RUNGS)
+def test_every_rung_of_a_stop_looks_as_it_did(
+    rung: str,
+    keys: tuple[str, ...],
+    size: tuple[int, int],
+    runs: Path,
+    snapshot: SnapshotAssertion,
+):
+    picture = asyncio.run(draw(runs.parent / "stops" / rung, rung, keys, size))
+    assert without_chance(picture, runs) == snapshot(extension_class=SVGImageSnapshotExtension)
+
+
+def without_chance(picture: str, runs: Path) -> str:
+    """Return a picture without what differs from one recording to the next."""
     picture = picture.replace(runs.parent.name, "qvl-00000000")
     # The identifiers in it are a checksum over the content with the folder's true name.
-    picture = re.sub(r"terminal-\d+", "terminal", picture)
-    assert picture == snapshot(extension_class=SVGImageSnapshotExtension)
+    return re.sub(r"terminal-\d+", "terminal", picture)

@@ -18,7 +18,7 @@ from qvl_tui.screens.help import HelpScreen
 from qvl_tui.screens.palette import ActionProvider
 from qvl_tui.themes import THEMES, dress
 from qvl_tui.widgets.key_bar import BETWEEN, RULE, Entry, KeyBar, fitting
-from qvl_tui.widgets.keys import places, shown_key
+from qvl_tui.widgets.keys import is_typed, places, shown_key
 from qvl_tui.widgets.pane import Pane
 from trainer.words.lines import GLYPHS
 
@@ -299,6 +299,14 @@ def test_a_steady_bar_keeps_the_places_of_keys_that_cannot_be_used_now():
 )
 def test_a_key_is_written_as_in_the_guide(key: str, shown: str):
     assert shown_key(Binding(key, "x")) == shown
+
+
+def test_a_key_that_writes_is_known_however_it_is_shown():
+    typed = ("x", "N", "space", "slash", "plus", "minus", "question_mark", "left_square_bracket")
+    for key in typed:
+        assert is_typed(Binding(key, "x", key_display="+-"))
+    for key in ("f1", "escape", "left", "ctrl+x", "enter", "home", "tab"):
+        assert not is_typed(Binding(key, "x", key_display="k"))
 
 
 def test_where_text_is_typed_the_bar_names_the_key_for_help_that_works_there(tmp_path: Path):
