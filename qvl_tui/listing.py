@@ -113,6 +113,7 @@ def line_of_run(summary: RunSummary, config: Mapping[str, Any]) -> RunLine:
         step_seconds=state.median_step_seconds,
         left_seconds=state.remaining_seconds if status.held else None,
         started=summary.started,
+        measured=state.measured_seconds,
         touched=summary.touched,
         points=summary.losses,
         doing=_doing(state, status),

@@ -39,6 +39,7 @@ class RunLine:
     step_seconds: float | None = None
     left_seconds: float | None = None
     started: float = 0.0  # Unix seconds of the newest attempt; 0: unknown
+    measured: float = 0.0  # seconds of the newest attempt by a clock that nobody sets; 0: unknown
     touched: float = 0.0  # Unix seconds of the newest event; 0: unknown
     points: Sequence[float] = ()  # of the loss, over the whole run
     doing: str = ""  # the phase under way where it is not training
@@ -88,7 +89,7 @@ class RunLine:
     def elapsed(self, now: float) -> float | None:
         """Return how long the newest attempt has gone on, or went on, in seconds."""
         end = now if self.held else self.touched
-        return max(end - self.started, 0.0) if self.started and end else None
+        return max(end - self.started, self.measured) if self.started and end else None
 
     def age(self, now: float) -> float | None:
         """Return how long ago something happened in it, in seconds; 0 while it lives."""

@@ -1,6 +1,5 @@
 """What the rules found wrong in a run, and what to do about it."""
 
-import time
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from qvl_tui.widgets.sheet import Item
 from qvl_tui.widgets.sheet_pane import SheetPane, nothing_yet
 from trainer.run.events import Alert
 from trainer.run.text import sanitise
+from trainer.words.clock import minute_of
 from trainer.words.numbers import count
 
 TEXT_CHARACTERS = 600
@@ -56,10 +56,9 @@ class Alerts(SheetPane):
 
 def _item(alert: Alert, width: int) -> Item:
     glyph, colour = ("✗", "$error") if alert.severity == "bad" else ("⚠", "$warning")
-    clock = time.strftime("%H:%M", time.localtime(alert.time))
     message = Content.assemble(
         (f"{glyph} ", colour),
-        (f"step {count(alert.step)}  {clock}  ", "$text-muted"),
+        (f"step {count(alert.step)}  {minute_of(alert.time)}  ", "$text-muted"),
         (sanitise(alert.message, TEXT_CHARACTERS), colour),
     )
     room = max(width - INDENT, 1)

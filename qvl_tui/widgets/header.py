@@ -132,13 +132,13 @@ def _line_of_progress(share: float | None, words: Sequence[Words], width: int) -
 
 
 def _gone(feed: Feed, now: float) -> str:
-    """Return how long this attempt runs, or ran."""
+    """Return how long this attempt runs, or ran, also where the clock was set back meanwhile."""
     attempt = feed.state.current
     began = attempt.supervisor or attempt.started
     if began is None:
         return ""
     end = attempt.exit.time if attempt.exit else now if feed.status.held else feed.state.last_time
-    return f"{duration(end - began.time)} gone"
+    return f"{duration(max(end - began.time, feed.state.measured_seconds))} gone"
 
 
 def pace_line(state: RunState, width: int) -> Content:

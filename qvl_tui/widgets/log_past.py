@@ -10,6 +10,7 @@ from qvl_tui.widgets.log_lines import LogLine
 from trainer.run.events import AnyEvent
 from trainer.run.series import Table
 from trainer.run.text import sanitise
+from trainer.words.clock import clock, day_of
 from trainer.words.lines import line_of
 from trainer.words.numbers import count, significant
 
@@ -82,20 +83,3 @@ def with_days(timed: Iterable[TimedLine], day: str) -> tuple[list[LogLine], str]
             lines.append(LogLine("note", f"── {day} ──"))
         lines.append(line)
     return lines, day
-
-
-def day_of(seconds: float) -> str:
-    """Return the local date as `Thu 01 Jan 2026`; empty for what is no time."""
-    return _local(seconds, "%a %d %b %Y")
-
-
-def clock(seconds: float) -> str:
-    """Return the local time of day as `21:04:11`; empty for what is no time."""
-    return _local(seconds, "%H:%M:%S")
-
-
-def _local(seconds: float, layout: str) -> str:
-    try:
-        return time.strftime(layout, time.localtime(seconds))
-    except (ValueError, OverflowError, OSError):
-        return ""

@@ -19,7 +19,6 @@ from qvl_tui.widgets.log_body import LogBody
 from qvl_tui.widgets.log_lines import LogLine, Which
 from qvl_tui.widgets.log_past import (
     TimedLine,
-    day_of,
     event_lines,
     printed_lines,
     step_lines,
@@ -29,6 +28,7 @@ from qvl_tui.widgets.pane import Pane
 from trainer.run.events import AnyEvent
 from trainer.run.state import RunState
 from trainer.run.text import sanitise
+from trainer.words.clock import day_of
 from trainer.words.numbers import count, size
 
 WHICH_WORDS: dict[Which, str] = {"all": "", "console": "console only", "events": "events only"}

@@ -148,9 +148,15 @@ def _lives_elsewhere(owner: Owner | None) -> bool:
 def _refusal(run_root: Path, owner: Owner | None) -> str:
     if owner is None:
         return f"{run_root}: the run is being started by another process; wait, or look at it"
-    since = datetime.fromtimestamp(owner.started_unix_seconds).astimezone()
     remedy = "stop it first" if is_local(owner) else "stop it there, or wait a minute if it is gone"
     return (
         f"{run_root}: the run is held by process {owner.pid} on {owner.host} "
-        f"since {since:%Y-%m-%d %H:%M:%S}; {remedy}"
+        f"since {_local_time(owner.started_unix_seconds)}; {remedy}"
     )
+
+
+def _local_time(unix_seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(unix_seconds).astimezone():%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"

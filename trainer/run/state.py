@@ -177,6 +177,15 @@ class RunState:
             return None
         return fmean(recent) * max(self.total_steps - self.step, 0)
 
+    @property
+    def measured_seconds(self) -> float:
+        """How long the newest attempt went on at least, by a clock that nobody sets; 0: unknown."""
+        begun, ended = self.current.supervisor, self.current.exit
+        if begun and ended:
+            return max(ended.elapsed - begun.elapsed, 0.0)
+        newest = self.recent_telemetry[-1] if self.recent_telemetry else None
+        return newest.elapsed if newest and newest.attempt == self.attempt else 0.0
+
     # --- events -------------------------------------------------------------------------------
 
     def apply(self, event: AnyEvent) -> None:
