@@ -101,7 +101,10 @@ def _curve(snapshot: Snapshot, entry: Entry, source: Source, column: str, x_axis
     """Return a column as it is; rows that have no place on the axis are left out."""
     x = snapshot.positions(source.table, x_axis)
     y = snapshot.copy_of(source.table, column)
-    y *= entry.scale
+    if entry.scale != 1:
+        with np.errstate(over="ignore"):
+            y *= entry.scale
+        y[np.isinf(y)] = np.nan  # in its unit it is no number any more: unknown
     placed = ~np.isnan(x)
     if not placed.all():
         x, y = x[placed], y[placed]

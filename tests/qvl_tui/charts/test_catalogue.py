@@ -183,6 +183,15 @@ def test_a_value_that_is_not_finite_counts_as_unknown():
     assert np.isnan(data.curves[0].y).tolist() == [True, False]
 
 
+def test_a_value_too_large_for_its_unit_counts_as_unknown():
+    samples = [
+        Telemetry(cpu_share=share, time=1000.0 + second, attempt=1)
+        for second, share in enumerate((0.1, 1e306, 1e307, 0.5))
+    ]
+    data = shown(state_of(samples), "cpu_load", "clock")
+    assert np.isnan(data.curves[0].y).tolist() == [False, False, True, False]
+
+
 def test_what_happened_before_any_step_has_no_place_among_epochs_but_one_on_the_clock():
     samples = [Telemetry(cpu_share=0.5, time=1000.0 + second, attempt=1) for second in range(9)]
     failure = NonFinite(step=0, what="loss", in_a_row=1, time=1004.0, attempt=1)
