@@ -143,9 +143,12 @@ def _file_stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _best(layout: RunLayout, state: RunState) -> Best | None:
-    """Return the best evaluation; for a long file from what the trainer writes after each."""
-    if state.partial and (recorded := _recorded_best(layout)):
-        return recorded
+    """Return the best evaluation; for a long file from what the trainer writes after each.
+
+    Where that is missing, the best of a long file is unknown: only its ends were read.
+    """
+    if state.partial:
+        return _recorded_best(layout)
     best = state.best_evaluation
     return Best(best.loss, best.step) if best and best.loss is not None else None
 

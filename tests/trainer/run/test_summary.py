@@ -78,6 +78,15 @@ def test_the_best_validation_of_a_long_run_is_known_though_its_event_was_not_rea
     assert told.best == Best(0.1, 1000)
 
 
+def test_the_best_validation_of_a_long_run_is_unknown_where_nothing_tells_it(long_run: RunLayout):
+    (long_run.root / RESULTS_NAME).unlink()
+    with long_run.events.open("ab") as file:
+        file.write(encode(evaluation(2000, 0.9)))
+    told = summarise(long_run)
+    assert told.state.best_evaluation is not None
+    assert told.best is None
+
+
 def test_only_what_changed_is_read_again(tmp_path: Path):
     first, second = make_run(tmp_path / "a", step(1)), make_run(tmp_path / "b", step(1))
     runs = Summaries(tmp_path)
