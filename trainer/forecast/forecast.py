@@ -8,11 +8,11 @@ from trainer.config.schema import RunConfig
 from trainer.data.check import check_data
 from trainer.data.index import Dataset
 from trainer.data.order import Plan, planned_steps
+from trainer.data.pictures import picture_rule
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
 from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
 from trainer.forecast.pace import Pace, earlier_pace
-from trainer.forecast.pictures import picture_rule
 from trainer.forecast.records import PROBLEMS_TOLD, Look, look_at_records, open_dataset
 
 

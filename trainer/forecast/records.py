@@ -11,9 +11,9 @@ from trainer.config.schema import DataConfig
 from trainer.data.errors import RecordError
 from trainer.data.images import ImageError, ImagePolicy, image_size, read_encoded
 from trainer.data.index import Dataset, index_file
+from trainer.data.pictures import PictureRule
 from trainer.data.records import ChatRecord, PromptRecord, Record, parse_record
 from trainer.forecast.memory import Load
-from trainer.forecast.pictures import PictureRule
 
 RECORDS_LOOKED_AT = 500
 SECONDS = 10.0  # pictures on a slow disk end the look earlier

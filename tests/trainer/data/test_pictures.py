@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from trainer.config.schema import DataConfig, ModelConfig
+from trainer.data.pictures import picture_rule
 from trainer.data.preprocessing import Preprocessing
-from trainer.forecast.pictures import picture_rule
 
 
 @pytest.mark.parametrize("limits", [{}, {"min_pixels": 40_000, "max_pixels": 90_000}])
