@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from trainer.config.scalars import number
+from trainer.config.section import Number, Section, Whole
 
-Number = Annotated[float, BeforeValidator(number)]
-Whole = Annotated[int, BeforeValidator(number)]
 PartMode = Literal["frozen", "lora", "full"]
 Variant = Literal["auto", "instruct", "thinking", "base"]
 OptimizerName = Literal[
@@ -37,14 +35,6 @@ def as_list(value: object) -> object:
 File = Annotated[str, Field(json_schema_extra={"format": "file"})]
 Files = Annotated[tuple[File, ...], BeforeValidator(as_list)]
 Folder = Annotated[str, Field(json_schema_extra={"format": "folder"})]
-
-
-class Section(BaseModel):
-    """A frozen group of options that refuses keys it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=False, allow_inf_nan=False
-    )
 
 
 class ModelConfig(Section):
