@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainer.config.documents import Origin, Settings
-from trainer.config.options import options
+from trainer.config.options import options, sections
 
 LONGEST_SHOWN_VALUE = 60
 
@@ -27,10 +27,11 @@ def complaints(
 
 
 def _key(details: ErrorDetails) -> str:
-    """Return the longest known key that an error's location starts with."""
+    """Return the longest known key or section that an error's location starts with."""
     names = [str(part) for part in details["loc"]]
-    dotted = ".".join(names[:2])
-    return dotted if dotted in options() else ".".join(names[:1])
+    dotted = [".".join(names[:count]) for count in range(len(names), 0, -1)]
+    known = (key for key in dotted if key in options() or key in sections())
+    return next(known, ".".join(names[:1]))
 
 
 def _what(key: str, details: ErrorDetails) -> str:

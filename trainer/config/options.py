@@ -1,5 +1,6 @@
 """The options as a flat list: key, type, default, limits and description, read off the schema."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -52,26 +53,32 @@ class Option:
 def options() -> dict[str, Option]:
     """Return every option by its dotted key, in the schema's order."""
     schema = RunConfig.model_json_schema()
-    found: dict[str, Option] = {}
-    for name, spec in schema["properties"].items():
-        if "$ref" in spec:
-            section = _section(schema, spec)
-            for child, child_spec in section["properties"].items():
-                found[f"{name}.{child}"] = _option(f"{name}.{child}", child_spec, section, child)
-        else:
-            found[name] = _option(name, spec, schema, name)
-    return found
+    return {
+        key: _option(key, spec, parent)
+        for key, spec, parent in _walk(schema, schema)
+        if "$ref" not in spec
+    }
 
 
 @cache
 def sections() -> dict[str, str]:
-    """Return every section's name with what it is about."""
+    """Return every section's dotted name with what it is about; one inside another comes after."""
     schema = RunConfig.model_json_schema()
     return {
-        name: _section(schema, spec)["description"]
-        for name, spec in schema["properties"].items()
+        key: _section(schema, spec)["description"]
+        for key, spec, _ in _walk(schema, schema)
         if "$ref" in spec
     }
+
+
+def _walk(
+    schema: dict[str, Any], parent: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield dotted key, specification and the section it lies in, of options and sections."""
+    for name, spec in parent["properties"].items():
+        yield f"{prefix}{name}", spec, parent
+        if "$ref" in spec:
+            yield from _walk(schema, _section(schema, spec), f"{prefix}{name}.")
 
 
 def nearest_key(key: str) -> str | None:
@@ -99,7 +106,7 @@ def _section(schema: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     return schema["$defs"][spec["$ref"].rpartition("/")[2]]
 
 
-def _option(key: str, spec: dict[str, Any], parent: dict[str, Any], name: str) -> Option:
+def _option(key: str, spec: dict[str, Any], parent: dict[str, Any]) -> Option:
     kinds: list[dict[str, Any]] = spec.get("anyOf", [spec])
     meant = [kind for kind in kinds if kind.get("type") != "null"]
     first = meant[0]
@@ -109,7 +116,7 @@ def _option(key: str, spec: dict[str, Any], parent: dict[str, Any], name: str) -
         key=key,
         kind="list or text" if len(meant) > 1 else _kind(first),
         nullable=nullable,
-        required=name in parent.get("required", ()),
+        required=key.rpartition(".")[2] in parent.get("required", ()),
         default=spec.get("default"),
         choices=tuple(first.get("enum", first.get("items", {}).get("enum", ()))),
         allowed=" or ".join([*allowed, "null"] if nullable else allowed),

@@ -42,7 +42,7 @@ def reference() -> str:
     top = [option for option in options().values() if "." not in option.key]
     parts = [HEAD, _section("Top level", "A run as a whole.", top)]
     for name, about in sections().items():
-        inside = [each for each in options().values() if each.key.startswith(f"{name}.")]
+        inside = [each for each in options().values() if each.key.rpartition(".")[0] == name]
         parts.append(_section(f"`{name}`", about, inside))
     return "\n".join([*parts, _variants()])
 
