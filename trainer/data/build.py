@@ -1,6 +1,6 @@
 """Read, parse, encode and collate the records of one micro-batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainer.data.errors import DataRefused, OverLong, RecordError
@@ -8,6 +8,7 @@ from trainer.data.index import Dataset
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.records import Record, parse_record
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
+from trainer.data.worker import Request
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,15 +18,15 @@ class BatchBuilder:
     preprocessing: Preprocessing
     datasets: Mapping[str, Dataset]  # by split
 
-    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
-        """Return the batch of these records; those that cannot be used leave holes.
+    def __call__(self, request: Request) -> BatchArrays:
+        """Return the batch of a request's records; those that cannot be used leave holes.
 
         Raises:
             DataRefused: A record cannot be used, and the configuration says to refuse those.
             DataChanged: A file is no longer the one that was indexed.
 
         """
-        made = [self.sample(split, record) for record in records]
+        made = [self.sample(request.split, record) for record in request.records]
         samples = [sample for sample in made if isinstance(sample, Sample)]
         skipped = [hole for hole in made if isinstance(hole, Skipped)]
         return collate(samples, skipped, self.preprocessing.pad_id)
@@ -37,9 +38,10 @@ class BatchBuilder:
         except RecordError as error:
             return self._hole(error)
 
-    def describe(self, split: str, records: Sequence[int]) -> str:
-        """Return where records lie, for messages."""
-        sources = [str(self.datasets[split].source(record)) for record in records]
+    def describe(self, request: Request) -> str:
+        """Return where a request's records lie, for messages."""
+        dataset = self.datasets[request.split]
+        sources = [str(dataset.source(record)) for record in request.records]
         return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if sources[8:] else "")
 
     def _record(self, split: str, record: int) -> Record:

@@ -64,7 +64,7 @@ class BatchPool:
         return tuple(worker.process.pid or 0 for worker in self._workers)
 
     def batches(self, requests: Iterable[Request]) -> Iterator[Batch]:
-        """Yield the batch of each request (split, record numbers), in the order of the requests.
+        """Yield the batch of each request, in the order of the requests.
 
         Each call reads ahead on its own, by at most `prefetch_bytes` worth of batches of the
         largest size seen so far, and by one at least. Beyond the next window it reads only a few
@@ -76,8 +76,8 @@ class BatchPool:
 
         """
         if not self._workers:
-            for split, records in requests:
-                yield Batch.from_arrays(self._build(split, records))
+            for request in requests:
+                yield Batch.from_arrays(self._build(request))
             return
         ahead: deque[tuple[Request, Future[Batch]]] = deque()
         coming = iter(requests)
@@ -124,9 +124,8 @@ class BatchPool:
             raise
         except TimeoutError as error:
             _kill(self._workers)
-            split, records = request
             raise WorkerFailed(
-                f"no data worker finished {self._build.describe(split, records)} "
+                f"no data worker finished {self._build.describe(request)} "
                 f"in {time.monotonic() - started:.0f} s"
             ) from error
 
@@ -139,7 +138,7 @@ def _kill(workers: list[Worker]) -> None:
 def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Window]:
     """Yield the windows `start` (from 0) up to but not including `stop`, in order."""
     requests = (
-        ("train", records)
+        Request("train", records, plan.epoch_of(window))
         for window in range(start, stop)
         for records in plan.micro_batches(window)
     )
@@ -153,6 +152,6 @@ def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Wind
 def validation_batches(pool: BatchPool, records: int, batch_size: int) -> Iterator[Batch]:
     """Yield all validation records in their order, `batch_size` at a time."""
     return pool.batches(
-        ("validation", tuple(range(first, min(first + batch_size, records))))
+        Request("validation", tuple(range(first, min(first + batch_size, records))))
         for first in range(0, records, batch_size)
     )

@@ -7,9 +7,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from trainer.data.errors import DataError, WorkerFailed
 from trainer.data.samples import BatchArrays
@@ -19,18 +19,24 @@ IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
 READY = "ready"
 NICENESS = 10  # batches are made ahead; the trainer's own threads come first
 
-Request = tuple[str, tuple[int, ...]]  # split, record numbers
+
+class Request(NamedTuple):
+    """Which batch is wanted; it depends on nothing else."""
+
+    split: str
+    records: tuple[int, ...]
+    epoch: int | None = None  # of training; None: the records as they are, without augmentation
 
 
 class Builds(Protocol):
-    """Makes a batch from record numbers, in any process."""
+    """Makes batches, in any process."""
 
-    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
-        """Return the batch of these records."""
+    def __call__(self, request: Request) -> BatchArrays:
+        """Return the batch that is asked for."""
         ...
 
-    def describe(self, split: str, records: Sequence[int]) -> str:
-        """Return where records lie, for messages."""
+    def describe(self, request: Request) -> str:
+        """Return where its records lie, for messages."""
         ...
 
 
@@ -86,11 +92,10 @@ class Worker:
 
     def failure(self, request: Request, how: str) -> WorkerFailed:
         """Return the error that says how this worker failed, and over which records."""
-        split, records = request
-        where = self._build.describe(split, records)
+        where = self._build.describe(request)
         return WorkerFailed(
             f"data worker {self.number} (pid {self.process.pid}) {how}; "
-            f"it was to prepare {len(records)} {split} records: {where}"
+            f"it was to prepare {len(request.records)} {request.split} records: {where}"
         )
 
     def kill(self) -> None:
@@ -130,14 +135,13 @@ def _work(pipe: Connection, build: Builds) -> None:
     with contextlib.suppress(EOFError, OSError):
         pipe.send(READY)
         while True:
-            split, records = pipe.recv()
-            pipe.send(_answer(build, split, records))
+            pipe.send(_answer(build, pipe.recv()))
 
 
-def _answer(build: Builds, split: str, records: Sequence[int]) -> BatchArrays | DataError | str:
+def _answer(build: Builds, request: Request) -> BatchArrays | DataError | str:
     """A batch, what is wrong with the data, or the traceback of anything unforeseen."""
     try:
-        return build(split, records)
+        return build(request)
     except DataError as error:
         return error
     except Exception:  # noqa: BLE001 - the trainer raises it, with the records it came from

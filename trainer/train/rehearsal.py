@@ -3,6 +3,7 @@
 import heapq
 
 from trainer.data.batch import Window
+from trainer.data.worker import Request
 from trainer.run.events import Notice
 from trainer.train.setup import Setup
 from trainer.train.window import accumulate_gradients
@@ -17,10 +18,10 @@ def rehearse_largest_batch(setup: Setup) -> None:
     samples with most tokens among them make the batch.
     """
     longest = setup.train_data.longest_records(CANDIDATES)
-    singles = setup.pool.batches(("train", (record,)) for record in longest)
+    singles = setup.pool.batches(Request("train", (record,), 0) for record in longest)
     tokens = {record: batch.tokens for record, batch in zip(longest, singles, strict=True)}
     chosen = tuple(heapq.nlargest(setup.config.batch.size, tokens, key=tokens.__getitem__))
-    (batch,) = setup.pool.batches([("train", chosen)])
+    (batch,) = setup.pool.batches([Request("train", chosen, 0)])
     accumulate_gradients(setup.forward, Window.of(0, 0, [batch]))
     setup.optimizer.zero_grad(set_to_none=True)
     message = f"the largest micro-batch fits: {batch.samples} samples, {batch.tokens} tokens"

@@ -24,6 +24,7 @@ from trainer.data.index import Dataset, index_file
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
+from trainer.data.worker import Request
 
 Load = Callable[..., Preprocessing]
 
@@ -109,7 +110,7 @@ def test_records_to_be_refused_end_the_run_by_name(load: Load, data_file: Path, 
 def test_over_long_records_are_refused_when_asked(load: Load, data_file: Path):
     build = builder(load("instruct", over_long="refuse", max_length=32), data_file)
     with pytest.raises(DataRefused, match=r"max_length is 32.*set data\.over_long=skip"):
-        build("train", [11])
+        build(Request("train", (11,)))
 
 
 def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_path: Path):
@@ -120,7 +121,7 @@ def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_pat
         file.write(b"\n" + orjson.dumps({"prompt": "p", "response": "r"}))
     build = builder(load("instruct"), path)
     before = psutil.Process().memory_info().rss
-    arrays = build("train", [0, 1])
+    arrays = build(Request("train", (0, 1)))
     assert psutil.Process().memory_info().rss - before < 50 * 2**20
     assert "a record of 300000000 bytes" in arrays.skipped[0].reason
     assert (len(arrays.sources), arrays.sources[0].line) == (1, 2)
@@ -146,7 +147,7 @@ def test_a_file_that_shrinks_during_the_run_ends_it_with_what_changed(load: Load
     ],
 )
 def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: int, how: str):
-    requests = [("train", (number,)) for number in (0, 1, record, 3, 4)]
+    requests = [Request("train", (number,)) for number in (0, 1, record, 3, 4)]
     with pool(Acting(tmp_path), 2, timeout_seconds=1) as batches:
         pids = batches.pids
         stream = batches.batches(requests)
@@ -163,7 +164,7 @@ def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: i
 
 def test_a_worker_killed_from_outside_is_noticed(tmp_path: Path):
     with pool(Acting(tmp_path), 1) as batches:
-        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        stream = batches.batches([Request("train", (number,)) for number in range(2000, 2400)])
         next(stream)
         os.kill(batches.pids[0], signal.SIGKILL)
         with pytest.raises(WorkerFailed, match="was killed by SIGKILL"):
@@ -172,7 +173,7 @@ def test_a_worker_killed_from_outside_is_noticed(tmp_path: Path):
 
 def test_a_worker_stopped_in_its_tracks_is_noticed(tmp_path: Path):
     with pool(Acting(tmp_path), 1, timeout_seconds=1) as batches:
-        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        stream = batches.batches([Request("train", (number,)) for number in range(2000, 2400)])
         next(stream)
         os.kill(batches.pids[0], signal.SIGSTOP)
         with pytest.raises(WorkerFailed, match="gave no answer for 1 s"):
@@ -184,14 +185,14 @@ def test_workers_do_not_hear_the_signals_that_are_meant_for_the_trainer(tmp_path
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2) * 2:
             for pid in batches.pids:  # the first come while the processes start
                 os.kill(pid, number)
-            found = list(batches.batches([("train", (1,)), ("train", (2,))]))
+            found = list(batches.batches([Request("train", (1,)), Request("train", (2,))]))
             assert len(found) == 2
 
 
 def test_leaving_the_pool_early_leaves_no_process_and_does_not_wait(tmp_path: Path):
     with pool(Acting(tmp_path), 2) as batches:
         pids = batches.pids
-        stream = batches.batches([("train", (number,)) for number in [0, *range(1000, 1001)] * 9])
+        stream = batches.batches([Request("train", (number,)) for number in [0, 1000] * 9])
         next(stream)
         started = time.monotonic()
     assert time.monotonic() - started < 5
@@ -202,7 +203,7 @@ def test_reading_ahead_is_bounded_in_bytes(tmp_path: Path):
     def started() -> int:
         return len(list(tmp_path.iterdir()))
 
-    requests = [("train", (number,)) for number in range(40)]
+    requests = [Request("train", (number,)) for number in range(40)]
     with pool(Acting(tmp_path), 2, prefetch=3 * 2**20 + 2**19) as batches:  # three batches of 1 MB
         stream = batches.batches(requests)
         for taken in range(1, 21):
@@ -215,9 +216,11 @@ def test_reading_ahead_is_bounded_in_bytes(tmp_path: Path):
 
 def test_a_second_stream_runs_beside_the_first(tmp_path: Path):
     with pool(Acting(tmp_path), 2) as batches:
-        train = batches.batches([("train", (number,)) for number in range(20)])
+        train = batches.batches([Request("train", (number,)) for number in range(20)])
         assert next(train).sources[0].line == 0
-        validation = list(batches.batches([("validation", (number,)) for number in range(5)]))
+        validation = list(
+            batches.batches([Request("validation", (number,)) for number in range(5)])
+        )
         assert [batch.sources[0].line for batch in validation] == [0, 1, 2, 3, 4]
         assert [batch.sources[0].line for batch in train] == list(range(1, 20))
 
@@ -226,21 +229,22 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from trainer.data.loader import BatchPool
+from trainer.data.worker import Request
 
 
 class Slow:
-    def __call__(self, split, records):
+    def __call__(self, request):
         print("building", flush=True)
         time.sleep(3600)
 
-    def describe(self, split, records):
+    def describe(self, request):
         return ""
 
 
 if __name__ == "__main__":
     with BatchPool(Slow(), workers=2, prefetch_bytes=1, timeout_seconds=3600) as pool:
         print(*pool.pids, flush=True)
-        next(pool.batches([("train", (0,)), ("train", (1,))]))
+        next(pool.batches([Request("train", (0,)), Request("train", (1,))]))
 """
 
 
