@@ -21,8 +21,9 @@ from trainer.config.schema import DataConfig, ModelConfig
 from trainer.data.chat import probe_chat_format
 from trainer.data.checkpoint_files import CheckpointFiles, read_checkpoint_files
 from trainer.data.control import find_control_tokens
+from trainer.data.encoded import ImageError, ImagePolicy, read_encoded
 from trainer.data.errors import DataError, OverLong, RecordError, Source
-from trainer.data.images import ImageError, ImagePolicy, decode_image, image_size, read_encoded
+from trainer.data.images import decode_image, image_size
 from trainer.data.labels import expand_images, tokenize_with_labels
 from trainer.data.records import Record
 from trainer.data.rendering import Renderer, Rendering

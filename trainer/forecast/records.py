@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config.schema import DataConfig
+from trainer.data.encoded import ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError
-from trainer.data.images import ImageError, ImagePolicy, image_size, read_encoded
+from trainer.data.headers import size_by_header
 from trainer.data.index import Dataset, index_file
 from trainer.data.pictures import PictureRule
 from trainer.data.records import ChatRecord, PromptRecord, Record, parse_record
@@ -128,8 +129,8 @@ def _pictures(record: Record, data: DataConfig, rule: PictureRule, look: Look) -
             look.remote_images += 1
             continue
         try:
-            encoded = read_encoded(reference, Path(record.source.file).parent, policy)
-            width, height = image_size(encoded, policy)
+            found = find_encoded(reference, Path(record.source.file).parent, policy)
+            width, height = size_by_header(found, policy)
         except ImageError as error:
             what = f"image {number} of {len(references)}: {error}"
             remedy = "replace the image or remove the record"
