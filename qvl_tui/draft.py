@@ -181,6 +181,8 @@ def text_of(option: Option, value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if option.kind == "list of groups":
+        return _quoted(value)
     if isinstance(value, list | tuple):
         entries = [str(entry) for entry in value]
         plain = entries and not any("," in it or it.startswith("[") for it in entries)

@@ -34,7 +34,7 @@ LENGTH_KEYS = frozenset({"training.epochs", "training.max_steps"})
 
 
 def flat_values(config: RunConfig) -> dict[str, object]:
-    """Return every option's value by its dotted key, in the schema's order."""
+    """Return every option's value by its dotted key, in the schema's order, as plain data."""
     return dict(_leaves(config, ""))
 
 
@@ -43,7 +43,15 @@ def _leaves(section: BaseModel, prefix: str) -> Iterator[tuple[str, object]]:
         if isinstance(value, BaseModel):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Return a list of groups as a file states them; every other value as it is."""
+    if not isinstance(value, tuple):
+        return value
+    entries = cast("tuple[object, ...]", value)
+    return tuple(it.model_dump(mode="json") if isinstance(it, BaseModel) else it for it in entries)
 
 
 def default_values(config: RunConfig) -> dict[str, object]:

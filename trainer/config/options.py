@@ -18,6 +18,7 @@ Kind = Literal[
     "files",
     "list",
     "list or text",
+    "list of groups",
 ]
 KINDS: dict[str, Kind] = {
     "string": "text",
@@ -129,8 +130,11 @@ def _kind(spec: dict[str, Any]) -> Kind:
         return "choice"
     if spec.get("format") == "folder":
         return "folder"
-    if spec.get("items", {}).get("format") == "file":
+    items: dict[str, Any] = spec.get("items", {})
+    if items.get("format") == "file":
         return "files"
+    if "oneOf" in items:
+        return "list of groups"
     return KINDS[spec["type"]]
 
 
@@ -149,6 +153,10 @@ def _allowed(spec: dict[str, Any]) -> str:
 
 
 def _allowed_list(spec: dict[str, Any]) -> str:
+    if "prefixItems" in spec:
+        return f"a list of {len(spec['prefixItems'])} numbers"
+    if "oneOf" in spec["items"]:
+        return "a list of `{name: ..., params: {...}}`"
     if spec["items"].get("format") == "file":
         return "a file or a list of files" + (", at least one" if "minItems" in spec else "")
     return "a list of " + (", ".join(spec["items"].get("enum", ())) or "texts")

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 
+from trainer.config.augmentation import OPERATIONS
 from trainer.config.options import Option, options, sections
 from trainer.config.variants import VARIANT_DEFAULTS
 
@@ -57,6 +58,18 @@ def _row(option: Option) -> str:
     default = "**required**" if option.required else f"`{json.dumps(option.default)}`"
     cells = (f"`{option.key}`", option.allowed, default, option.description)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def operations() -> str:
+    """Return a table of the augmentation's operations with their parameters, for its page."""
+    lines = ["| operation | parameter | default | what it does |", "|---|---|---|---|"]
+    for name, kind in OPERATIONS.items():
+        lines.append(f"| **{name}** | | | {kind.__doc__} |")
+        for parameter, field in kind.model_fields.items():
+            if parameter != "name":
+                default = json.dumps(field.default)
+                lines.append(f"| | `{parameter}` | `{default}` | {field.description} |")
+    return "\n".join(lines) + "\n"
 
 
 def _variants() -> str:

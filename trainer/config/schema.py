@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from trainer.config.augmentation import AugmentationConfig
 from trainer.config.section import Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
@@ -137,6 +138,7 @@ class DataConfig(Section):
     cache_dir: Folder | None = Field(
         default=None, description="Folder for line indexes; null: ~/.cache/qvl."
     )
+    augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")
     def pixel_limits_are_ordered(self) -> Self:
