@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainer.config.augmentation import AugmentationConfig
+from trainer.config.reading import ColumnsConfig, DataFormat
 from trainer.config.section import Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
@@ -83,6 +84,9 @@ class DataConfig(Section):
 
     train: Files = Field(min_length=1, description="Training files, JSONL or a JSON array.")
     validation: Files = Field(default=(), description="Validation files, JSONL or a JSON array.")
+    format: DataFormat = Field(
+        default="auto", description="How records are written; auto: recognised for each file."
+    )
     thinking: Literal["drop", "include"] = Field(
         default="drop", description="Whether a record's `thinking` is trained before its response."
     )
@@ -138,6 +142,7 @@ class DataConfig(Section):
     cache_dir: Folder | None = Field(
         default=None, description="Folder for line indexes; null: ~/.cache/qvl."
     )
+    columns: ColumnsConfig = ColumnsConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")

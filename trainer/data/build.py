@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainer.data.errors import DataRefused, OverLong, RecordError
-from trainer.data.index import Dataset
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import Record, parse_record
+from trainer.data.reading import Records
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
 from trainer.data.worker import Request
 
@@ -16,7 +15,7 @@ class BatchBuilder:
     """Makes batches from record numbers; can be sent to worker processes."""
 
     preprocessing: Preprocessing
-    datasets: Mapping[str, Dataset]  # by split
+    records: Mapping[str, Records]  # by split
 
     def __call__(self, request: Request) -> BatchArrays:
         """Return the batch of a request's records; those that cannot be used leave holes.
@@ -34,24 +33,15 @@ class BatchBuilder:
     def sample(self, split: str, record: int) -> Sample | Skipped:
         """Return one record's sample, or why there is none; raises as a call does."""
         try:
-            return self.preprocessing.encode(self._record(split, record))
+            return self.preprocessing.encode(self.records[split][record])
         except RecordError as error:
             return self._hole(error)
 
     def describe(self, request: Request) -> str:
         """Return where a request's records lie, for messages."""
-        dataset = self.datasets[request.split]
+        dataset = self.records[request.split].dataset
         sources = [str(dataset.source(record)) for record in request.records]
         return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if sources[8:] else "")
-
-    def _record(self, split: str, record: int) -> Record:
-        dataset = self.datasets[split]
-        source = dataset.source(record)
-        length, limit = dataset.record_bytes(record), self.preprocessing.options.max_line_bytes
-        if length > limit:
-            what = f"a record of {length} bytes, data.max_line_bytes is {limit}"
-            raise RecordError(source, what, "store images as files beside it, or raise the limit")
-        return parse_record(dataset.read(record), source)
 
     def _hole(self, error: RecordError) -> Skipped:
         options = self.preprocessing.options

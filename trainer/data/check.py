@@ -7,9 +7,11 @@ from typing import BinaryIO
 
 from trainer.config.schema import DataConfig
 from trainer.data.errors import DataError, RecordError, Source
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat
 from trainer.data.index import refuse_foreign_format, refuse_large_array, starts_an_array
 from trainer.data.json_array import first_element
-from trainer.data.records import parse_record
+from trainer.data.reading import format_of_lines
 from trainer.data.scan import BLANK_BYTES, BLOCK_BYTES, UTF8_BOM
 
 RECORDS_TRIED = 16  # one broken record is no reason to refuse a file; as many are
@@ -45,9 +47,10 @@ def _problem_with(path: Path, data: DataConfig) -> str | None:
 
 def _problem_with_records(path: Path, data: DataConfig) -> str | None:
     first_problem = None
+    written = _format(path, data)
     for line, source in _first_records(path, data):
         try:
-            parse_record(line, source)
+            parse_record(line, source, written)
         except RecordError as error:
             first_problem = first_problem or str(error)
             if data.bad_records == "refuse":
@@ -55,6 +58,11 @@ def _problem_with_records(path: Path, data: DataConfig) -> str | None:
         else:
             return None
     return first_problem or f"{path}: it holds no record; write one JSON object a line"
+
+
+def _format(path: Path, data: DataConfig) -> RecordFormat:
+    lines = (line for line, _ in _first_records(path, data)) if data.format == "auto" else ()
+    return format_of_lines(lines, data)
 
 
 def _first_records(path: Path, data: DataConfig) -> Iterator[tuple[bytes, Source]]:

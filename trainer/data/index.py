@@ -183,8 +183,12 @@ class Dataset:
 
     def _locate(self, record: int) -> tuple[FileIndex, int]:
         assert 0 <= record < len(self), record
-        number = int(np.searchsorted(self._ends, record, side="right"))
+        number = self.file_number(record)
         return self.files[number], record - (int(self._ends[number - 1]) if number else 0)
+
+    def file_number(self, record: int) -> int:
+        """Return which of the files a record lies in."""
+        return int(np.searchsorted(self._ends, record, side="right"))
 
     def source(self, record: int) -> Source:
         """Return where a record lies."""

@@ -13,7 +13,8 @@ from trainer.data.errors import RecordError
 from trainer.data.headers import size_by_header
 from trainer.data.index import Dataset, index_file
 from trainer.data.pictures import PictureRule
-from trainer.data.records import ChatRecord, PromptRecord, Record, parse_record
+from trainer.data.reading import Records
+from trainer.data.records import ChatRecord, DenseRecord, PromptRecord, Record, images_of
 from trainer.forecast.memory import Load
 
 RECORDS_LOOKED_AT = 500
@@ -73,8 +74,9 @@ def look_at_records(dataset: Dataset, data: DataConfig, rule: PictureRule) -> Lo
     """
     look = Look(records=len(dataset))
     deadline = time.monotonic() + SECONDS
+    records = Records.of(dataset, data)
     for number in _spread(len(dataset)):
-        _look_at(dataset, number, data, rule, look)
+        _look_at(records, number, rule, look)
         look.looked_at += 1
         if time.monotonic() > deadline:
             break
@@ -88,16 +90,10 @@ def _spread(records: int) -> Iterator[int]:
     yield from np.random.default_rng(0).permutation(chosen).tolist()
 
 
-def _look_at(
-    dataset: Dataset, number: int, data: DataConfig, rule: PictureRule, look: Look
-) -> None:
-    source = dataset.source(number)
+def _look_at(records: Records, number: int, rule: PictureRule, look: Look) -> None:
+    source = records.dataset.source(number)
     try:
-        length = dataset.record_bytes(number)
-        if length > data.max_line_bytes:
-            what = f"a record of {length} bytes, data.max_line_bytes is {data.max_line_bytes}"
-            raise RecordError(source, what, "store images as files beside it, or raise the limit")
-        _measure(parse_record(dataset.read(number), source), data, rule, look)
+        _measure(records[number], records.options, rule, look)
     except RecordError as error:
         look.problems.append(Problem(file=source.file, line=source.line, reason=error.reason))
 
@@ -122,7 +118,7 @@ def _measure(record: Record, data: DataConfig, rule: PictureRule, look: Look) ->
 def _pictures(record: Record, data: DataConfig, rule: PictureRule, look: Look) -> tuple[int, int]:
     """Return the visual tokens and patches of a record."""
     visual = patches = 0
-    references = record.images if isinstance(record, ChatRecord) else ()
+    references = images_of(record)
     policy = ImagePolicy(data.max_source_pixels, allow_remote=False)
     for number, reference in enumerate(references, start=1):
         if data.allow_remote and reference[:8].lower().startswith(ADDRESSES):
@@ -146,6 +142,10 @@ def text_tokens(record: Record, *, with_thinking: bool) -> tuple[int, int]:
     if isinstance(record, PromptRecord):
         answer = _tokens(record.response)
         return _tokens(record.prompt) + answer, answer
+    if isinstance(record, DenseRecord):
+        written = [(it.desc, it.shape.points) for it in record.objects]
+        answer = max(_tokens(str(written)), _tokens(record.summary or ""))
+        return answer + 2 * TOKENS_PER_TURN, answer
     if not isinstance(record, ChatRecord):
         return _tokens(record.text), _tokens(record.text)
     thinking = (record.thinking or "") if with_thinking else ""

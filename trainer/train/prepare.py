@@ -13,6 +13,7 @@ from trainer.data.index import Dataset
 from trainer.data.loader import BatchPool
 from trainer.data.order import Plan, planned_steps
 from trainer.data.preprocessing import Preprocessing
+from trainer.data.reading import Records
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
 from trainer.model.load import load_trainable
@@ -124,7 +125,9 @@ def build_pool(
     config: RunConfig, preprocessing: Preprocessing, train: Dataset, validation: Dataset
 ) -> BatchPool:
     """Return the pool that turns record numbers into batches."""
-    builder = BatchBuilder(preprocessing, {"train": train, "validation": validation})
+    datasets = {"train": train, "validation": validation}
+    records = {split: Records.of(dataset, config.data) for split, dataset in datasets.items()}
+    builder = BatchBuilder(preprocessing, records)
     return BatchPool(
         builder,
         workers=config.data.workers,

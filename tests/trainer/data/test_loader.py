@@ -24,6 +24,7 @@ from trainer.data.index import Dataset, index_file
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
+from trainer.data.reading import Records
 from trainer.data.worker import Request
 
 Load = Callable[..., Preprocessing]
@@ -51,7 +52,8 @@ def data_file(
 
 def builder(preprocessing: Preprocessing, path: Path) -> BatchBuilder:
     dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
-    return BatchBuilder(preprocessing, {"train": dataset, "validation": dataset})
+    records = Records.of(dataset, preprocessing.options)
+    return BatchBuilder(preprocessing, {"train": records, "validation": records})
 
 
 def pool(
