@@ -1,8 +1,8 @@
 """The options that say how the records of a data file are written."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from trainer.config.section import Section
 
@@ -25,3 +25,14 @@ class ColumnsConfig(Section):
     image: str | None = Field(
         default=None, description="One image or a list of them; null: image or images."
     )
+
+
+def pixel_for_none(value: object) -> object:
+    """Return `pixel` for its other name `none`."""
+    return "pixel" if value == "none" else value
+
+
+Coordinates = Annotated[
+    Literal["auto", "pixel", "norm100", "norm1000"], BeforeValidator(pixel_for_none)
+]
+BoxMarkup = Literal["auto", "tokens", "plain"]

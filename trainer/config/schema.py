@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainer.config.augmentation import AugmentationConfig
-from trainer.config.reading import ColumnsConfig, DataFormat
+from trainer.config.dense import DenseConfig
+from trainer.config.reading import BoxMarkup, ColumnsConfig, Coordinates, DataFormat
 from trainer.config.section import Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
@@ -142,7 +143,18 @@ class DataConfig(Section):
     cache_dir: Folder | None = Field(
         default=None, description="Folder for line indexes; null: ~/.cache/qvl."
     )
+    coordinates: Coordinates = Field(
+        default="auto",
+        description="Places in text: pixel (or none; of the picture as the model sees it), 0 to "
+        "100, 0 to 1000; auto: as the checkpoint speaks, Qwen2.5-VL pixel, the others norm1000.",
+    )
+    box_markup: BoxMarkup = Field(
+        default="auto",
+        description="Around a box in a conversation: tokens <|box_start|>(x,y),(x,y)<|box_end|>, "
+        "plain [x, y, x, y]; auto: tokens for Qwen2-VL, plain for the others.",
+    )
     columns: ColumnsConfig = ColumnsConfig()
+    dense: DenseConfig = DenseConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")

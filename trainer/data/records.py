@@ -74,4 +74,5 @@ def images_of(record: "Record") -> tuple[str, ...]:
     return record.images if isinstance(record, ChatRecord) else ()
 
 
-Record = ChatRecord | PromptRecord | TextRecord | DenseRecord
+WrittenRecord = ChatRecord | PromptRecord | TextRecord  # already in words
+Record = WrittenRecord | DenseRecord

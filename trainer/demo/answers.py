@@ -52,4 +52,4 @@ def held_out_answers(layout: RunLayout, config: RunConfig, limit: int) -> Iterat
         )
         new_ids = output[0, inputs["input_ids"].shape[1] :]
         (answer,) = preprocessing.tokenizer.batch_decode([new_ids], skip_special_tokens=True)
-        yield HeldOutAnswer(question.sample.source.line, question.truth, answer)
+        yield HeldOutAnswer(question.sample.sources[0].line, question.truth, answer)

@@ -69,8 +69,11 @@ def common_format(values: Iterable[Any], columns: ColumnsConfig) -> FormatName:
     Messages without images are the same in the native format and in ms-swift's, so one record
     with images beside its messages makes the file ms-swift's.
     """
-    seen = (format_of(value, columns) for value in values if isinstance(value, dict))
-    known = [name for name in seen if name is not None]
+    known: list[FormatName] = []
+    for value in values:
+        seen = format_of(value, columns) if isinstance(value, dict) else None
+        if seen is not None:
+            known.append(seen)
     if known[:1] == ["native"] and "swift" in known:
         return "swift"
-    return next(iter(known), "native")
+    return known[0] if known else "native"

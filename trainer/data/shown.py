@@ -1,0 +1,68 @@
+"""A record in words, with the pictures that its words depend on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from trainer.config.dense import DenseConfig
+from trainer.data.dense.answer import conversation_about
+from trainer.data.dense.group import DenseGroup
+from trainer.data.errors import RecordError, Source
+from trainer.data.marks import spoken
+from trainer.data.pictures import PictureRule
+from trainer.data.places import Canvas, Speech
+from trainer.data.records import ChatRecord, DenseRecord, WrittenRecord
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is rendered and tokenised."""
+
+    record: WrittenRecord
+    pictures: tuple[Image.Image, ...] | None = None  # RGB, upright; None: not looked at yet
+    group: tuple[Source, ...] = ()  # of the records, where they are several
+    notes: tuple[str, ...] = ()  # what had to be mended
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the records lie."""
+        return self.group or (self.record.source,)
+
+
+def show_chat(
+    record: ChatRecord, pictures: Sequence[Image.Image], rule: PictureRule, speech: Speech
+) -> Shown:
+    """Return a conversation whose marks are text; raises RecordError."""
+    notes: set[str] = set()
+    canvases = [Canvas.of(*picture.size, rule) for picture in pictures]
+    written = spoken(record, canvases, speech, notes)
+    return Shown(written, tuple(pictures), notes=tuple(notes))
+
+
+def show_group(
+    group: DenseGroup,
+    pictures: Sequence[Image.Image],
+    rule: PictureRule,
+    speech: Speech,
+    options: DenseConfig,
+) -> Shown:
+    """Return a group of dense records as the conversation about them; raises RecordError."""
+    notes: set[str] = set()
+    for record, picture in zip(group.records, pictures, strict=True):
+        _check_size(record, picture)
+    seen = [
+        (Canvas.of(*picture.size, rule), record.objects)
+        for record, picture in zip(group.records, pictures, strict=True)
+    ]
+    written = conversation_about(group, seen, speech, options, notes)
+    return Shown(written, tuple(pictures), group.sources, tuple(notes))
+
+
+def _check_size(record: DenseRecord, picture: Image.Image) -> None:
+    """Raise RecordError where coordinates are of another picture than the one that is there."""
+    if record.size is None or record.size == picture.size:
+        return
+    stated, found = (" x ".join(map(str, size)) for size in (record.size, picture.size))
+    what = f"width and height are {stated}, the picture has {found} (upright)"
+    raise RecordError(record.source, what, "correct them, and the coordinates with them")
