@@ -38,10 +38,11 @@ class BatchBuilder:
             return self._hole(error)
 
     def describe(self, request: Request) -> str:
-        """Return where a request's records lie, for messages."""
+        """Return how many records a request is for and where they lie, for messages."""
         dataset = self.records[request.split].dataset
         sources = [str(dataset.source(record)) for record in request.records]
-        return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if sources[8:] else "")
+        more = f" and {len(sources) - 8} more" if sources[8:] else ""
+        return f"{len(sources)} {request.split} records: {', '.join(sources[:8])}{more}"
 
     def _hole(self, error: RecordError) -> Skipped:
         options = self.preprocessing.options

@@ -10,6 +10,8 @@ from trainer.data.encoded import Encoded, ImageError, ImagePolicy
 from trainer.data.images import FORMATS, check_size, decode_image, guarded
 
 TAIL_BYTES = 1024  # some programs append something to a picture
+ORIENTATION, ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)
+HOLDERS_OF_EXIF = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 UNKNOWN_RANGE = ("I", "F")  # modes that only the decoder can judge
 
 EndsWell = Callable[[BinaryIO, int], bool]  # of a file with its size in bytes
@@ -18,7 +20,7 @@ EndsWell = Callable[[BinaryIO, int], bool]  # of a file with its size in bytes
 def size_by_header(
     encoded: Encoded, policy: ImagePolicy, *, decode: bool = False
 ) -> tuple[int, int]:
-    """Return width and height as stored; read are the header and the very end.
+    """Return the upright picture's width and height; read are the header and the very end.
 
     A picture whose end is not there is decoded, so that the decoder says what it makes of it, and
     so is one of GIF or TIFF, whose end tells nothing. What is broken in the middle of others is
@@ -35,11 +37,20 @@ def size_by_header(
         file.seek(0)
         with Image.open(file, formats=FORMATS) as image:
             size = image.size
+            turned = _orientation(image) in ON_THEIR_SIDE
             certain = image.mode not in UNKNOWN_RANGE and _is_complete(image, file, size_bytes)
     check_size(*size)
     if decode or not certain:
-        decode_image(encoded.read(), policy)
-    return size
+        return decode_image(encoded.read(), policy).size
+    return (size[1], size[0]) if turned else size
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, as far as the header says."""
+    if not HOLDERS_OF_EXIF & image.info.keys():
+        return 1
+    # The method of the base class: that of PNG would decode the picture to look behind it.
+    return Image.Image.getexif(image).get(ORIENTATION, 1)
 
 
 def _is_complete(image: Image.Image, file: BinaryIO, size_bytes: int) -> bool:
@@ -58,7 +69,8 @@ def _jpeg(file: BinaryIO, size_bytes: int) -> bool:
 
 
 def _png(file: BinaryIO, size_bytes: int) -> bool:
-    return b"IEND\xaeB`\x82" in _tail(file, size_bytes)
+    tail = _tail(file, size_bytes)
+    return b"IEND\xaeB`\x82" in tail and b"eXIf" not in tail  # which may turn it, behind it all
 
 
 def _stated_length(offset: int, besides: int) -> EndsWell:

@@ -11,6 +11,7 @@ from typing import Self
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.order import Plan
+from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
 
 FIRST_REQUESTS = 2  # for each worker, until the size of a batch is known
@@ -25,7 +26,7 @@ class BatchPool:
 
     def __init__(
         self,
-        build: Builds,
+        build: Builds[Request, BatchArrays],
         *,
         workers: int,
         prefetch_bytes: int,
@@ -39,8 +40,8 @@ class BatchPool:
         self._prefetch_bytes = prefetch_bytes
         self._timeout_seconds = timeout_seconds
         self._largest_batch_bytes = 0
-        self._workers: list[Worker] = []
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._workers: list[Worker[Request, BatchArrays]] = []
+        self._idle: SimpleQueue[Worker[Request, BatchArrays]] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for number in range(self._number_of_workers):
@@ -130,7 +131,7 @@ class BatchPool:
             ) from error
 
 
-def _kill(workers: list[Worker]) -> None:
+def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
     for worker in workers:
         worker.kill()
 

@@ -1,4 +1,4 @@
-"""A process that builds batches for the trainer, and the trainer's hold on it."""
+"""A process that works on records, batches above all, and its parent's hold on it."""
 
 import contextlib
 import multiprocessing
@@ -9,10 +9,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from trainer.data.errors import DataError, WorkerFailed
-from trainer.data.samples import BatchArrays
 
 START_TIMEOUT_SECONDS = 300.0  # importing from a cold network disk takes minutes
 IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -28,22 +27,26 @@ class Request(NamedTuple):
     epoch: int | None = None  # of training; None: the records as they are, without augmentation
 
 
-class Builds(Protocol):
-    """Makes batches, in any process."""
+Asked = TypeVar("Asked", contravariant=True)
+Made = TypeVar("Made", covariant=True)
 
-    def __call__(self, request: Request) -> BatchArrays:
-        """Return the batch that is asked for."""
+
+class Builds(Protocol[Asked, Made]):
+    """Makes something of records, in any process."""
+
+    def __call__(self, request: Asked, /) -> Made:
+        """Return what is asked for."""
         ...
 
-    def describe(self, request: Request) -> str:
-        """Return where its records lie, for messages."""
+    def describe(self, request: Asked, /) -> str:
+        """Return which records it is made of, and where they lie, for messages."""
         ...
 
 
-class Worker:
+class Worker(Generic[Asked, Made]):
     """One process with a pipe to it. A pipe needs no shared memory and no semaphore."""
 
-    def __init__(self, number: int, build: Builds, timeout_seconds: float) -> None:
+    def __init__(self, number: int, build: Builds[Asked, Made], timeout_seconds: float) -> None:
         self.number = number
         self._build = build
         self._timeout_seconds = timeout_seconds
@@ -57,8 +60,8 @@ class Worker:
         other_end.close()
         self._started = False
 
-    def build(self, request: Request) -> BatchArrays:
-        """Return the batch of a request, built in the process.
+    def build(self, request: Asked) -> Made:
+        """Return what is asked for, built in the process.
 
         Raises:
             DataError: What the process found wrong with the data.
@@ -80,7 +83,7 @@ class Worker:
             raise self.failure(request, f"broke:\n{answer}")
         return answer
 
-    def _receive(self, request: Request, timeout_seconds: float) -> Any:
+    def _receive(self, request: Asked, timeout_seconds: float) -> Any:
         """The process's next message. The process itself is watched too: it may have died."""
         deadline = time.monotonic() + timeout_seconds
         watched = [self._pipe, self.process.sentinel]
@@ -90,12 +93,11 @@ class Worker:
             raise EOFError
         return self._pipe.recv()
 
-    def failure(self, request: Request, how: str) -> WorkerFailed:
+    def failure(self, request: Asked, how: str) -> WorkerFailed:
         """Return the error that says how this worker failed, and over which records."""
         where = self._build.describe(request)
         return WorkerFailed(
-            f"data worker {self.number} (pid {self.process.pid}) {how}; "
-            f"it was to prepare {len(request.records)} {request.split} records: {where}"
+            f"data worker {self.number} (pid {self.process.pid}) {how}; it was to prepare {where}"
         )
 
     def kill(self) -> None:
@@ -124,7 +126,7 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection, build: Builds) -> None:
+def _work(pipe: Connection, build: Builds[Any, object]) -> None:
     """The process: answers requests until the pipe closes or its parent is gone."""
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -138,8 +140,8 @@ def _work(pipe: Connection, build: Builds) -> None:
             pipe.send(_answer(build, pipe.recv()))
 
 
-def _answer(build: Builds, request: Request) -> BatchArrays | DataError | str:
-    """A batch, what is wrong with the data, or the traceback of anything unforeseen."""
+def _answer(build: Builds[Asked, Made], request: Asked) -> Made | DataError | str:
+    """What was asked for, what is wrong with the data, or the traceback of anything unforeseen."""
     try:
         return build(request)
     except DataError as error:

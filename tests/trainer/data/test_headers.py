@@ -17,7 +17,7 @@ from tests.trainer.data.test_images import png_header
 from trainer.data.encoded import Encoded, EncodedBytes, EncodedText, ImageError, ImagePolicy
 from trainer.data.encoded import find_encoded as find
 from trainer.data.headers import size_by_header
-from trainer.data.images import FORMATS, decode_image, image_size
+from trainer.data.images import FORMATS, decode_image
 
 POLICY = ImagePolicy(max_source_pixels=4_000_000, allow_remote=False)
 Picture = Callable[..., Image.Image]
@@ -40,8 +40,17 @@ def agree(data: bytes) -> str:
     for encoded in (EncodedBytes(data), EncodedText(text), EncodedText(text + "\n")):
         assert opinion(lambda it=encoded: size_by_header(it, POLICY)) == decoded
     if not decoded:
-        assert size_by_header(EncodedText(text), POLICY) == image_size(data, POLICY)
+        assert size_by_header(EncodedText(text), POLICY) == decode_image(data, POLICY).size
     return decoded
+
+
+def exif_last(png: bytes) -> bytes:
+    """The same PNG with its eXIf chunk behind the pixels."""
+    start = png.index(b"eXIf") - 4
+    chunk = png[start : start + 12 + int.from_bytes(png[start : start + 4], "big")]
+    rest = png.replace(chunk, b"")
+    end = rest.index(b"IEND") - 4
+    return rest[:end] + chunk + rest[end:]
 
 
 def oddities(picture: Picture, encoded: Encode) -> dict[str, tuple[bytes, str]]:
@@ -65,6 +74,10 @@ def oddities(picture: Picture, encoded: Encode) -> dict[str, tuple[bytes, str]]:
         "CMYK": (encoded(Image.new("CMYK", (16, 16)), "JPEG"), ""),
         "palette": (encoded(picture(mode="P")), ""),
         "turned": (encoded(picture(40, 20), "JPEG", exif=turned), ""),
+        "turned PNG": (encoded(picture(40, 20), "PNG", exif=turned), ""),
+        "turned WEBP": (encoded(picture(40, 20), "WEBP", exif=turned), ""),
+        "turned TIFF": (encoded(picture(40, 20), "TIFF", exif=turned), ""),
+        "turned at the end": (exif_last(encoded(picture(40, 20), "PNG", exif=turned)), ""),
         "progressive": (encoded(picture(), "JPEG", progressive=True), ""),
         "something appended": (encoded(picture(), "JPEG") + b"\0" * 5000, ""),
     }
