@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -27,6 +28,7 @@ from trainer.data.errors import DataError, RecordError, Source
 from trainer.data.images import decode_image, image_size
 from trainer.data.labels import expand_images, tokenize_with_labels
 from trainer.data.marks import is_structured
+from trainer.data.measuring import Measuring, image_error
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Speech
 from trainer.data.records import ChatRecord, DenseRecord, Record
@@ -135,6 +137,24 @@ class Preprocessing:
         """How the checkpoint names places in pictures."""
         return Speech.of(self.model_type, self.options)
 
+    def measuring(self, *, decode: bool = False) -> Measuring:
+        """Return what measures records as `encode` makes them, without torch.
+
+        `decode` decodes every picture, to be certain that it can be.
+        """
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        assert isinstance(backend, Tokenizer), type(self.tokenizer)  # as in the whole family
+        return Measuring(
+            renderer=self.renderer,
+            tokenizer_json=backend.to_str(),
+            rule=self.picture_rule,
+            speech=self.speech,
+            room=self.room,
+            policy=self.image_policy,
+            variant=self.variant,
+            decode=decode,
+        )
+
     def encode(self, record: Record | DenseGroup) -> Sample:
         """Return a record, or a group of dense ones, as token ids, labels and patches.
 
@@ -223,7 +243,7 @@ class Preprocessing:
                 data = read_encoded(reference, folder, self.image_policy)
                 width, height = image_size(data, self.image_policy)
             except ImageError as error:
-                raise _image_error(source, number, len(references), error) from error
+                raise image_error(source, number, len(references), error) from error
             encoded.append(data)
             visual_tokens.append(self.picture_rule.visual_tokens(width, height))
             tokens = text_tokens - number + sum(visual_tokens)
@@ -236,7 +256,7 @@ class Preprocessing:
             try:
                 pictures.append(decode_image(data, self.image_policy))
             except ImageError as error:
-                raise _image_error(source, number, len(encoded), error) from error
+                raise image_error(source, number, len(encoded), error) from error
         return pictures
 
     def _patches(self, pictures: list[Image.Image]) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -365,8 +385,3 @@ def _renderer(
         end_of_text=str(tokenizer.eos_token),
         options=data,
     )
-
-
-def _image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:
-    what = f"image {number} of {images}: {error}"
-    return RecordError(source, what, "replace the image or remove the record")

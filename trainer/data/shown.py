@@ -50,7 +50,7 @@ def show_group(
     """Return a group of dense records as the conversation about them; raises RecordError."""
     notes: set[str] = set()
     for record, picture in zip(group.records, pictures, strict=True):
-        _check_size(record, picture)
+        check_stated_size(record, picture.size)
     seen = [
         (Canvas.of(*picture.size, rule), record.objects)
         for record, picture in zip(group.records, pictures, strict=True)
@@ -59,10 +59,10 @@ def show_group(
     return Shown(written, tuple(pictures), group.sources, tuple(notes))
 
 
-def _check_size(record: DenseRecord, picture: Image.Image) -> None:
+def check_stated_size(record: DenseRecord, size: tuple[int, int]) -> None:
     """Raise RecordError where coordinates are of another picture than the one that is there."""
-    if record.size is None or record.size == picture.size:
+    if record.size is None or record.size == size:
         return
-    stated, found = (" x ".join(map(str, size)) for size in (record.size, picture.size))
+    stated, found = (" x ".join(map(str, edges)) for edges in (record.size, size))
     what = f"width and height are {stated}, the picture has {found} (upright)"
     raise RecordError(record.source, what, "correct them, and the coordinates with them")
