@@ -171,18 +171,30 @@ def find_encoded(reference: str, folder: Path, policy: ImagePolicy) -> Encoded:
     if reference[:8].lower().startswith(("http://", "https://")):
         return EncodedBytes(_fetched(reference, policy))
     reference = reference.removeprefix("file://")
-    path = folder / reference
-    if len(reference) <= LONGEST_PATH and "\0" not in reference and _exists(path):
-        return _file(path, policy)
-    if len(reference) >= 64 and _BASE64.fullmatch(reference):
+    if _is_there(reference, folder):
+        return _file(folder / reference, policy)
+    if _is_base64(reference):
         return _text(reference, policy)
     shown = reference if len(reference) <= 120 else f"{reference[:100]}... ({len(reference)} chars)"
     raise ImageError(f"no file {shown!r} in {folder}, and the text is not base64 either")
 
 
-def _exists(path: Path) -> bool:
+def is_path(reference: str, folder: Path) -> bool:
+    """Whether a reference names a file, there or not; others hold their image or are addresses."""
+    if _DATA_URI.match(reference) or reference[:8].lower().startswith(("http://", "https://")):
+        return False
+    return _is_there(reference, folder) or not _is_base64(reference)
+
+
+def _is_base64(reference: str) -> bool:
+    return len(reference) >= 64 and _BASE64.fullmatch(reference) is not None
+
+
+def _is_there(reference: str, folder: Path) -> bool:
+    if len(reference) > LONGEST_PATH or "\0" in reference:
+        return False
     try:
-        return path.exists()
+        return (folder / reference).exists()
     except OSError:  # a name too long for the file system, no right to look
         return False
 
