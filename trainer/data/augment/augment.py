@@ -29,7 +29,12 @@ class Augmented:
 
 
 def augment(
-    image: Image.Image, shapes: Sequence[Shape], options: AugmentationConfig, key: Key
+    image: Image.Image,
+    shapes: Sequence[Shape],
+    options: AugmentationConfig,
+    key: Key,
+    *,
+    keep_all: bool = False,
 ) -> Augmented:
     """Return an RGB picture and its shapes as the operations leave them.
 
@@ -37,11 +42,18 @@ def augment(
     resampled once, then the colours, each in the order of the options. A picture to which nothing
     is done is given back as it is.
 
+    Args:
+        image: In RGB.
+        shapes: What is marked in it.
+        options: The operations.
+        key: What their randomness depends on.
+        keep_all: Leave out a crop that would drop any object at all.
+
     Raises:
         DataError: A function of one's own gave back what is no picture with its shapes.
 
     """
-    work = _Work(image, shapes, options)
+    work = _Work(image, shapes, options, keep_all=keep_all)
     if options.ops and not Draws(key, 0).happens(options.bypass_prob):
         chosen = [
             (operation, draws)
@@ -62,8 +74,14 @@ class _Work:
     """A picture and its shapes on the way, geometry still to be resampled."""
 
     def __init__(
-        self, image: Image.Image, shapes: Sequence[Shape], options: AugmentationConfig
+        self,
+        image: Image.Image,
+        shapes: Sequence[Shape],
+        options: AugmentationConfig,
+        *,
+        keep_all: bool,
     ) -> None:
+        self.keep_all = keep_all
         self.image = image
         self.options = options
         self.canvas = Canvas.of(image)
@@ -114,7 +132,8 @@ class _Work:
             return moved
         least = operation.min_coverage
         kept = {number: it for number, it in moved.items() if it.coverage >= max(least, 1e-9)}
-        if len(kept) < min(operation.min_objects, len(moved)):
+        wanted = len(moved) if self.keep_all else min(operation.min_objects, len(moved))
+        if len(kept) < wanted:
             raise LeftOut(f"{len(kept)} of {len(moved)} objects would be left")
         return kept
 

@@ -99,7 +99,7 @@ def clip_line(line: Points, width: float, height: float) -> tuple[Point, ...]:
         part = _clip_segment(one, other, width, height)
         if part is None:
             continue
-        if pieces and pieces[-1][-1] == part[0]:
+        if pieces and pieces[-1][-1] == part[0] == one:  # not left in between
             pieces[-1].append(part[1])
         else:
             pieces.append(list(part))
