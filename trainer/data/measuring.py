@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import PIL
+import tokenizers
 from tokenizers import Tokenizer
 
 from trainer.data.dense.answer import conversation_about
@@ -20,6 +23,12 @@ from trainer.data.records import ChatRecord, DenseRecord, Record, WrittenRecord,
 from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
 from trainer.data.shown import check_stated_size
+
+WITHOUT_EFFECT = (  # on what a record measures
+    *("train", "validation", "train_samples", "validation_samples", "format", "max_array_bytes"),
+    *("workers", "prefetch_bytes", "worker_timeout_seconds", "cache_dir", "augmentation"),
+    *("over_long", "bad_records"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,21 @@ class Measuring:
         return Tokenizer.from_str(self.tokenizer_json)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_tokenizer"}
+        return {
+            key: value
+            for key, value in self.__dict__.items()
+            if key not in ("_tokenizer", "identity")
+        }
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of all that decides what records measure, besides their files."""
+        parts = [repr((self.renderer.chat, self.renderer.control.ids, self.renderer.image_place))]
+        parts += [self.renderer.end_of_text, self.tokenizer_json]
+        parts += [repr((self.rule, self.speech, self.room, self.policy, self.decode))]
+        parts += [self.renderer.options.model_dump_json(exclude=set(WITHOUT_EFFECT))]
+        parts += [f"tokenizers {tokenizers.__version__}", f"pillow {PIL.__version__}"]
+        return sha256("\0".join(parts).encode()).hexdigest()
 
     def measure(self, record: Record) -> Measured:
         """Return what a record takes: the same numbers as those of its sample.
