@@ -1,50 +1,81 @@
-"""Read, parse, encode and collate the records of one micro-batch."""
+"""Read, parse, encode and collate the samples of one micro-batch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainer.data.errors import DataRefused, OverLong, RecordError
+from trainer.data.dense.group import DenseGroup
+from trainer.data.errors import DataRefused, OverLong, RecordError, Source
+from trainer.data.grouping import Grouping
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
+from trainer.data.records import DenseRecord, Record
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
 from trainer.data.worker import Request
 
 
 @dataclass(frozen=True, eq=False)
+class Split:
+    """The records of one split, and which of them make which sample."""
+
+    records: Records
+    grouping: Grouping
+
+
+@dataclass(frozen=True, eq=False)
 class BatchBuilder:
-    """Makes batches from record numbers; can be sent to worker processes."""
+    """Makes batches from sample numbers; can be sent to worker processes."""
 
     preprocessing: Preprocessing
-    records: Mapping[str, Records]  # by split
+    splits: Mapping[str, Split]
 
     def __call__(self, request: Request) -> BatchArrays:
-        """Return the batch of a request's records; those that cannot be used leave holes.
+        """Return the batch of a request's samples; what cannot be used leaves holes.
 
         Raises:
             DataRefused: A record cannot be used, and the configuration says to refuse those.
             DataChanged: A file is no longer the one that was indexed.
 
         """
-        made = [self.sample(request.split, record) for record in request.records]
-        samples = [sample for sample in made if isinstance(sample, Sample)]
-        skipped = [hole for hole in made if isinstance(hole, Skipped)]
+        samples: list[Sample] = []
+        skipped: list[Skipped] = []
+        for number in request.samples:
+            sample, holes = self.sample(request, number)
+            samples += [sample] if sample is not None else []
+            skipped += holes
         return collate(samples, skipped, self.preprocessing.pad_id)
 
-    def sample(self, split: str, record: int) -> Sample | Skipped:
-        """Return one record's sample, or why there is none; raises as a call does."""
-        try:
-            return self.preprocessing.encode(self.records[split][record])
-        except RecordError as error:
-            return self._hole(error)
+    def sample(self, request: Request, number: int) -> tuple[Sample | None, list[Skipped]]:
+        """Return a sample, and the records that are missing from it; raises as a call does.
+
+        A group goes without a record that cannot be used; it is None without any.
+        """
+        split = self.splits[request.split]
+        summarised = split.grouping.summarised(number, request.epoch)
+        kept: list[Record] = []
+        skipped: list[Skipped] = []
+        for member in split.grouping.members(number, request.epoch):
+            try:
+                kept.append(split.records[member])
+            except RecordError as error:
+                skipped.append(self._hole(error, error.source))
+        while kept:
+            try:
+                return self.preprocessing.encode(_content(kept, summarised)), skipped
+            except RecordError as error:
+                at_fault = _at_fault(kept, error)
+                skipped += [self._hole(error, source, len(at_fault)) for source in at_fault]
+                kept = [record for record in kept if record.source not in at_fault]
+        return None, skipped
 
     def describe(self, request: Request) -> str:
         """Return how many records a request is for and where they lie, for messages."""
-        dataset = self.records[request.split].dataset
-        sources = [str(dataset.source(record)) for record in request.records]
+        split = self.splits[request.split]
+        members = [split.grouping.members(it, request.epoch) for it in request.samples]
+        sources = [str(split.records.dataset.source(it)) for group in members for it in group]
         more = f" and {len(sources) - 8} more" if sources[8:] else ""
         return f"{len(sources)} {request.split} records: {', '.join(sources[:8])}{more}"
 
-    def _hole(self, error: RecordError) -> Skipped:
+    def _hole(self, error: RecordError, source: Source, together: int = 1) -> Skipped:
         options = self.preprocessing.options
         over_long = isinstance(error, OverLong)
         key, policy = (
@@ -52,4 +83,16 @@ class BatchBuilder:
         )
         if policy == "refuse":
             raise DataRefused(f"{error} (or set data.{key}=skip)") from error
-        return Skipped(error.source, error.reason)
+        return Skipped(source, f"{together} records together: " * (together > 1) + error.reason)
+
+
+def _content(records: list[Record], summarised: bool) -> Record | DenseGroup:
+    dense = [record for record in records if isinstance(record, DenseRecord)]
+    return DenseGroup(tuple(dense), summarised) if dense else records[0]
+
+
+def _at_fault(records: list[Record], error: RecordError) -> list[Source]:
+    """The records to leave out: the one that the error is about, all when they are too long."""
+    sources = [record.source for record in records]
+    one = not isinstance(error, OverLong) and error.source in sources
+    return [error.source] if one else sources

@@ -205,10 +205,9 @@ class Dataset:
         file, position = self._locate(record)
         return file.read(position)
 
-    def longest_records(self, count: int) -> tuple[int, ...]:
-        """Return the records with the most bytes, longest first."""
-        sizes = np.concatenate([file.table.sizes() for file in self.files])[: len(self)]
-        return tuple(np.argsort(-sizes, kind="stable")[:count].tolist())
+    def sizes(self) -> np.ndarray:
+        """Return the bytes of every record, int64 (records,)."""
+        return np.concatenate([file.table.sizes() for file in self.files])[: len(self)]
 
 
 def index_file(

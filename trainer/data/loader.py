@@ -139,9 +139,9 @@ def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
 def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Window]:
     """Yield the windows `start` (from 0) up to but not including `stop`, in order."""
     requests = (
-        Request("train", records, plan.epoch_of(window))
+        Request("train", samples, plan.epoch_of(window))
         for window in range(start, stop)
-        for records in plan.micro_batches(window)
+        for samples in plan.micro_batches(window)
     )
     batches = pool.batches(requests)
     for index in range(start, stop):
@@ -150,9 +150,9 @@ def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Wind
         yield Window.of(index, plan.epoch_of(index), made)
 
 
-def validation_batches(pool: BatchPool, records: int, batch_size: int) -> Iterator[Batch]:
-    """Yield all validation records in their order, `batch_size` at a time."""
+def validation_batches(pool: BatchPool, samples: int, batch_size: int) -> Iterator[Batch]:
+    """Yield all validation samples in their order, `batch_size` at a time."""
     return pool.batches(
-        Request("validation", tuple(range(first, min(first + batch_size, records))))
-        for first in range(0, records, batch_size)
+        Request("validation", tuple(range(first, min(first + batch_size, samples))))
+        for first in range(0, samples, batch_size)
     )

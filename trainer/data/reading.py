@@ -9,7 +9,7 @@ import orjson
 from trainer.config.schema import DataConfig
 from trainer.data.errors import RecordError
 from trainer.data.formats.read import parse_record
-from trainer.data.formats.recognise import RecordFormat, common_format
+from trainer.data.formats.recognise import FormatName, RecordFormat, common_format
 from trainer.data.index import Dataset, FileIndex
 from trainer.data.records import Record
 
@@ -37,6 +37,15 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def numbers_of(self, name: FormatName) -> Iterator[range]:
+        """Yield the record numbers of each file of a format."""
+        start = 0
+        for file, written in zip(self.dataset.files, self.formats, strict=True):
+            stop = start + file.records
+            if written.name == name and start < len(self):
+                yield range(start, min(stop, len(self)))
+            start = stop
 
     def __getitem__(self, record: int) -> Record:
         """Return a record.

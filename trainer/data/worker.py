@@ -23,8 +23,8 @@ class Request(NamedTuple):
     """Which batch is wanted; it depends on nothing else."""
 
     split: str
-    records: tuple[int, ...]
-    epoch: int | None = None  # of training; None: the records as they are, without augmentation
+    samples: tuple[int, ...]
+    epoch: int | None = None  # of training; None: samples as they lie, without augmentation
 
 
 Asked = TypeVar("Asked", contravariant=True)

@@ -6,9 +6,11 @@ from typing import Any
 
 from trainer.config.schema import RunConfig
 from trainer.data.check import check_data
+from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset
 from trainer.data.order import Plan, planned_steps
 from trainer.data.pictures import picture_rule
+from trainer.data.reading import Records
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
 from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
@@ -95,8 +97,7 @@ def forecast(config: RunConfig, runs: Path) -> Forecast:
 
 
 def _plan(config: RunConfig, train: Dataset) -> Plan:
-    batch = config.batch
-    return Plan(len(train), batch.size, batch.accumulation, config.seed, train.sha256)
+    return plan_of(config, Grouping.of(Records.of(train, config.data), config.seed))
 
 
 def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Memory | None:

@@ -8,18 +8,19 @@ from trainer.run.events import Notice
 from trainer.train.setup import Setup
 from trainer.train.window import accumulate_gradients
 
-CANDIDATES = 64  # records with the longest lines, of which the ones with most tokens are taken
+CANDIDATES = 64  # samples with the longest lines, of which the ones with most tokens are taken
 
 
 def rehearse_largest_batch(setup: Setup) -> None:
     """Run forward and backward over the largest micro-batch; nothing is updated.
 
-    Length in tokens is only known for encoded records, so the longest lines are encoded and the
-    samples with most tokens among them make the batch.
+    Length in tokens is only known for encoded samples, so those with the longest lines are
+    encoded, and the ones with most tokens among them make the batch.
     """
-    longest = setup.train_data.longest_records(CANDIDATES)
-    singles = setup.pool.batches(Request("train", (record,), 0) for record in longest)
-    tokens = {record: batch.tokens for record, batch in zip(longest, singles, strict=True)}
+    grouping = setup.splits["train"].grouping
+    longest = grouping.largest(setup.train_data.sizes(), CANDIDATES, epoch=0)
+    singles = setup.pool.batches(Request("train", (sample,), 0) for sample in longest)
+    tokens = {sample: batch.tokens for sample, batch in zip(longest, singles, strict=True)}
     chosen = tuple(heapq.nlargest(setup.config.batch.size, tokens, key=tokens.__getitem__))
     (batch,) = setup.pool.batches([Request("train", chosen, 0)])
     accumulate_gradients(setup.forward, Window.of(0, 0, [batch]))

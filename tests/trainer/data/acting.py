@@ -20,7 +20,7 @@ class Acting:
     folder: Path
 
     def __call__(self, request: Request) -> BatchArrays:
-        for record in request.records:
+        for record in request.samples:
             (self.folder / f"{record}").touch()
             if record == 1000:
                 time.sleep(3600)
@@ -33,9 +33,9 @@ class Acting:
             if record >= 2000:
                 time.sleep(0.05)
         arrays = collate([], [], 0)
-        source = Source(request.split, request.records[0], os.getpid())
+        source = Source(request.split, request.samples[0], os.getpid())
         filler = np.zeros((2**20, 1), dtype=np.uint8)
         return BatchArrays(**{**vars(arrays), "sources": (source,), "patches": filler})
 
     def describe(self, request: Request) -> str:
-        return f"{request.split} " + " ".join(map(str, request.records))
+        return f"{request.split} " + " ".join(map(str, request.samples))

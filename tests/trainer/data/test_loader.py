@@ -18,8 +18,9 @@ from PIL import Image
 
 from tests.trainer.data.acting import Acting
 from trainer.data.batch import Batch
-from trainer.data.build import BatchBuilder
+from trainer.data.build import BatchBuilder, Split
 from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
+from trainer.data.grouping import Grouping
 from trainer.data.index import Dataset, index_file
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
@@ -53,7 +54,8 @@ def data_file(
 def builder(preprocessing: Preprocessing, path: Path) -> BatchBuilder:
     dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
     records = Records.of(dataset, preprocessing.options)
-    return BatchBuilder(preprocessing, {"train": records, "validation": records})
+    split = Split(records, Grouping.of(records, 0))
+    return BatchBuilder(preprocessing, {"train": split, "validation": split})
 
 
 def pool(
