@@ -13,13 +13,16 @@ def rows_of_lines(path: Path, file: BinaryIO, limit_bytes: int) -> Iterator[Row]
     """Yield a row for every line that is not blank; one over the limit is never held whole."""
     offset, number = 0, 1
     while line := file.readline(limit_bytes + 1):
+        first = line
         text = line.removeprefix(UTF8_BOM) if number == 1 else line
         source = Source(str(path), number, offset)
         length = len(line)
-        while not line.endswith(b"\n") and (line := file.readline(BLOCK_BYTES)):
+        while not line.endswith(b"\n") and (more := file.readline(BLOCK_BYTES)):
+            line = more
             length += len(line)
-        if length > limit_bytes + 1:
-            yield Row(source, problem=_too_long(source, length, limit_bytes))
+        record_bytes = length - line.endswith(b"\n") - len(first) + len(text)
+        if record_bytes > limit_bytes:
+            yield Row(source, problem=_too_long(source, record_bytes, limit_bytes))
         elif text.strip(BLANK_BYTES):
             yield Row(source, text)
         offset += length
