@@ -20,7 +20,7 @@ FOREIGN_FORMATS = {
     b"\x1f\x8b": "is compressed with gzip; unpack it (gunzip)",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it (unzstd)",
     b"PK\x03\x04": "is a zip archive; unpack it",
-    b"PAR1": "is a Parquet file; convert it to JSONL, one record a line",
+    b"PAR1": "is a Parquet file; convert it to JSONL (qvl data convert)",
     b"\xff\xfe": "is UTF-16; convert it to UTF-8 (iconv -f utf-16 -t utf-8)",
     b"\xfe\xff": "is UTF-16; convert it to UTF-8 (iconv -f utf-16 -t utf-8)",
 }
@@ -263,7 +263,7 @@ def refuse_large_array(path: Path, size_bytes: int, max_array_bytes: int) -> Non
     if size_bytes > max_array_bytes:
         raise DataError(
             f"{path}: a JSON array of {size_bytes} bytes, data.max_array_bytes is "
-            f"{max_array_bytes}; convert it to JSONL, one record a line (jq -c '.[]')"
+            f"{max_array_bytes}; convert it to JSONL (qvl data convert)"
         )
 
 

@@ -103,7 +103,7 @@ def test_a_broken_array_is_refused_with_its_place(tmp_path: Path, content: bytes
 
 
 def test_a_large_array_is_refused_with_the_way_out(tmp_path: Path):
-    with pytest.raises(DataError, match="convert it to JSONL, one record a line"):
+    with pytest.raises(DataError, match=r"convert it to JSONL \(qvl data convert\)"):
         indexed(tmp_path / "d.json", b"[" + b"1," * 1000 + b"1]", max_array_bytes=1024)
 
 

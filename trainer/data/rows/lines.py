@@ -12,15 +12,13 @@ from trainer.data.scan import BLANK_BYTES, BLOCK_BYTES, UTF8_BOM
 def rows_of_lines(path: Path, file: BinaryIO, limit_bytes: int) -> Iterator[Row]:
     """Yield a row for every line that is not blank; one over the limit is never held whole."""
     offset, number = 0, 1
-    while line := file.readline(limit_bytes + 1):
-        first = line
+    while line := file.readline(limit_bytes + len(UTF8_BOM) + 1):
         text = line.removeprefix(UTF8_BOM) if number == 1 else line
         source = Source(str(path), number, offset)
-        length = len(line)
-        while not line.endswith(b"\n") and (more := file.readline(BLOCK_BYTES)):
-            line = more
-            length += len(line)
-        record_bytes = length - line.endswith(b"\n") - len(first) + len(text)
+        length, end = len(line), line
+        while not end.endswith(b"\n") and (more := file.readline(BLOCK_BYTES)):
+            length, end = length + len(more), more
+        record_bytes = length - end.endswith(b"\n") - len(line) + len(text)
         if record_bytes > limit_bytes:
             yield Row(source, problem=_too_long(source, record_bytes, limit_bytes))
         elif text.strip(BLANK_BYTES):
