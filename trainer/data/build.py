@@ -10,6 +10,7 @@ from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.records import DenseRecord, Record
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
+from trainer.data.variation import Variation
 from trainer.data.worker import Request
 
 
@@ -60,12 +61,21 @@ class BatchBuilder:
                 skipped.append(self._hole(error, error.source))
         while kept:
             try:
-                return self.preprocessing.encode(_content(kept, summarised)), skipped
+                content = _content(kept, summarised)
+                return self.preprocessing.encode(content, self.variation(request, number)), skipped
             except RecordError as error:
                 at_fault = _at_fault(kept, error)
                 skipped += [self._hole(error, source, len(at_fault)) for source in at_fault]
                 kept = [record for record in kept if record.source not in at_fault]
         return None, skipped
+
+    def variation(self, request: Request, number: int) -> Variation | None:
+        """How a sample's pictures are changed; None outside of training."""
+        options = self.preprocessing.options.augmentation
+        if request.epoch is None or not options.ops:
+            return None
+        seed = self.splits[request.split].grouping.seed
+        return Variation(options, seed, request.epoch, number)
 
     def describe(self, request: Request) -> str:
         """Return how many records a request is for and where they lie, for messages."""

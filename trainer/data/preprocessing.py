@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from trainer.config.schema import DataConfig, ModelConfig
+from trainer.data.augment.own import check_own_operations
 from trainer.data.chat import probe_chat_format
 from trainer.data.checkpoint_files import CheckpointFiles, read_checkpoint_files
 from trainer.data.control import find_control_tokens
@@ -27,15 +28,15 @@ from trainer.data.encoded import ImageError, ImagePolicy, read_encoded
 from trainer.data.errors import DataError, RecordError, Source
 from trainer.data.images import decode_image, image_size
 from trainer.data.labels import expand_images, tokenize_with_labels
-from trainer.data.marks import is_structured
 from trainer.data.measuring import Measuring, image_error
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Speech
-from trainer.data.records import ChatRecord, DenseRecord, Record
+from trainer.data.records import Record
 from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
 from trainer.data.samples import IGNORED, Sample
-from trainer.data.shown import Shown, show_chat, show_group
+from trainer.data.shown import Shown, Wording, show
+from trainer.data.variation import Variation
 
 FORMAT = 1
 
@@ -69,9 +70,11 @@ class Preprocessing:
         """Return the preprocessing of a checkpoint in a local folder or in the hub's cache.
 
         Raises:
-            DataError: The checkpoint lacks what its variant needs, or is of an unknown kind.
+            DataError: The checkpoint lacks what its variant needs, or is of an unknown kind; or
+                the augmentation names a function that is not there.
 
         """
+        check_own_operations(data.augmentation)
         files = read_checkpoint_files(model, data)
         image_token_id = getattr(files.config, "image_token_id", None)
         if image_token_id is None or files.tokenizer.eos_token is None:
@@ -155,15 +158,17 @@ class Preprocessing:
             decode=decode,
         )
 
-    def encode(self, record: Record | DenseGroup) -> Sample:
+    def encode(self, record: Record | DenseGroup, variation: Variation | None = None) -> Sample:
         """Return a record, or a group of dense ones, as token ids, labels and patches.
+
+        With a variation its pictures are changed first, and what is marked in them with them.
 
         Raises:
             RecordError: The record cannot be used; OverLong when it has too many tokens. Of a
                 group, the error's source is the record at fault.
 
         """
-        shown = self._show(record)
+        shown = self._show(record, variation)
         sample = self._encode(shown, self.renderer.render(shown.record))
         if sample.target_tokens == 0:
             raise RecordError(record.source, "no token to train", "add an answer")
@@ -180,17 +185,9 @@ class Preprocessing:
         rendering, truth = self.renderer.question(shown.record)
         return Question(self._encode(shown, rendering), rendering.text, truth)
 
-    def _show(self, record: Record | DenseGroup) -> Shown:
-        """Return a record as text, its pictures decoded where its text depends on them."""
-        if isinstance(record, DenseRecord):
-            record = DenseGroup((record,))
-        if isinstance(record, DenseGroup):
-            pictures = [self._look(it.source, (it.image,))[0] for it in record.records]
-            return show_group(record, pictures, self.picture_rule, self.speech, self.options.dense)
-        if isinstance(record, ChatRecord) and is_structured(record):
-            pictures = self._look(record.source, record.images)
-            return show_chat(record, pictures, self.picture_rule, self.speech)
-        return Shown(record)
+    def _show(self, record: Record | DenseGroup, variation: Variation | None = None) -> Shown:
+        wording = Wording(self.picture_rule, self.speech, self.options.dense)
+        return show(record, self._look, wording, variation)
 
     def _look(self, source: Source, references: tuple[str, ...]) -> list[Image.Image]:
         """The decoded pictures, once their headers say that they are not too large together."""

@@ -1,5 +1,6 @@
 """Coloured patches in pictures, and how well shapes fit what is found of them afterwards."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ LINE_WIDTH = 5
 TOLERANCE = 1.5  # px
 
 
-def options(*ops: dict[str, object], **others: object) -> AugmentationConfig:
+def options(*ops: Mapping[str, object], **others: object) -> AugmentationConfig:
     return AugmentationConfig.model_validate({"ops": ops, **others})
 
 
