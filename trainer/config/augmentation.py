@@ -1,7 +1,7 @@
 """What may be done to pictures while training: every operation, its parameters and its limits."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, cast
 
@@ -27,21 +27,24 @@ def as_pair(value: object) -> object:
     return cast("object", value) if isinstance(value, list | tuple) else [value, value]
 
 
-def within(least: float, most: float) -> Callable[[Pair], Pair]:
-    """Return a check that a range runs upwards and lies within limits; it raises ValueError."""
+@dataclass(frozen=True)
+class Within:
+    """A check that a range runs upwards and lies within limits; it raises ValueError."""
 
-    def check(pair: Pair) -> Pair:
+    least: float
+    most: float
+
+    def __call__(self, pair: Pair) -> Pair:
+        """Return the range as it is."""
         low, high = pair
         if low > high:
             msg = f"[{low:g}, {high:g}] runs backwards; write the smaller number first"
             raise ValueError(msg)
-        if low < least or high > most:
-            outside = low if low < least else high
-            msg = f"{outside:g} is out of range; give numbers from {least:g} to {most:g}"
+        if low < self.least or high > self.most:
+            outside = low if low < self.least else high
+            msg = f"{outside:g} is out of range; give numbers from {self.least:g} to {self.most:g}"
             raise ValueError(msg)
         return pair
-
-    return check
 
 
 class Operation(Section):
@@ -73,7 +76,7 @@ class Rotate(Operation):
     """Turn the picture about its centre."""
 
     name: str = "rotate"
-    degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(-180, 180))] = Field(
+    degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(-180, 180))] = Field(
         default=(-10.0, 10.0), description="Angle, clockwise, in degrees."
     )
     grow: bool = Field(
@@ -85,7 +88,7 @@ class Scale(Operation):
     """Enlarge or shrink what is seen about the centre of a canvas that stays."""
 
     name: str = "scale"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0.1, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0.1, 10))] = Field(
         default=(0.8, 1.25), description="Below 1 a border is filled, above 1 the edges are cut."
     )
 
@@ -94,10 +97,10 @@ class Shear(Operation):
     """Slant the picture about its centre."""
 
     name: str = "shear"
-    x_degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(-60, 60))] = Field(
+    x_degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(-60, 60))] = Field(
         default=(-5.0, 5.0), description="How far upright edges lean, in degrees."
     )
-    y_degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(-60, 60))] = Field(
+    y_degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(-60, 60))] = Field(
         default=(0.0, 0.0), description="How far level edges lean, in degrees."
     )
     grow: bool = Field(
@@ -109,10 +112,10 @@ class Crop(Operation):
     """Keep a window of the picture; the only operation that drops objects."""
 
     name: str = "crop"
-    area: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0.01, 1))] = Field(
+    area: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0.01, 1))] = Field(
         default=(0.5, 1.0), description="The window's share of the picture's area."
     )
-    aspect: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0.1, 10))] = Field(
+    aspect: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0.1, 10))] = Field(
         default=(0.75, 1.33), description="Its width to height, as a multiple of the picture's."
     )
     min_coverage: Number = Field(
@@ -130,7 +133,7 @@ class Resize(Operation):
     """Make the picture larger or smaller, canvas and all."""
 
     name: str = "resize"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0.05, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0.05, 10))] = Field(
         default=(0.75, 1.25), description="Of width and height alike."
     )
 
@@ -139,7 +142,7 @@ class Expand(Operation):
     """Put the picture somewhere on a larger canvas."""
 
     name: str = "expand"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(1, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(1, 10))] = Field(
         default=(1.0, 1.5), description="How many times as wide and as high the canvas is."
     )
 
@@ -159,7 +162,7 @@ class Brightness(Operation):
     """Make every colour lighter or darker."""
 
     name: str = "brightness"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0, 10))] = Field(
         default=(0.8, 1.2), description="0 is black, 1 leaves it."
     )
 
@@ -168,7 +171,7 @@ class Contrast(Operation):
     """Move every colour away from the picture's mean grey or towards it."""
 
     name: str = "contrast"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0, 10))] = Field(
         default=(0.8, 1.2), description="0 is grey all over, 1 leaves it."
     )
 
@@ -177,7 +180,7 @@ class Saturation(Operation):
     """Move every colour away from its own grey or towards it."""
 
     name: str = "saturation"
-    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0, 10))] = Field(
+    factor: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0, 10))] = Field(
         default=(0.8, 1.2), description="0 is black and white, 1 leaves it."
     )
 
@@ -186,7 +189,7 @@ class Hue(Operation):
     """Turn the colour circle."""
 
     name: str = "hue"
-    degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(-180, 180))] = Field(
+    degrees: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(-180, 180))] = Field(
         default=(-10.0, 10.0), description="Angle on the colour circle, in degrees."
     )
 
@@ -195,7 +198,7 @@ class Gamma(Operation):
     """Lighten or darken the middle tones; black and white stay."""
 
     name: str = "gamma"
-    exponent: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0.1, 10))] = Field(
+    exponent: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0.1, 10))] = Field(
         default=(0.8, 1.25), description="Below 1 lightens, above 1 darkens."
     )
 
@@ -204,7 +207,7 @@ class Clahe(Operation):
     """Even out the contrast of each neighbourhood (CLAHE on the luminance)."""
 
     name: str = "clahe"
-    clip_limit: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(1, 100))] = Field(
+    clip_limit: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(1, 100))] = Field(
         default=(1.5, 3.0),
         description="No brightness counts for more than so many times the mean count.",
     )
@@ -215,7 +218,7 @@ class Blur(Operation):
     """Blur as a lens out of focus does (Gaussian)."""
 
     name: str = "blur"
-    radius_pixels: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0, 50))] = Field(
+    radius_pixels: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0, 50))] = Field(
         default=(0.3, 1.5), description="Standard deviation, in pixels."
     )
 
@@ -224,7 +227,7 @@ class Noise(Operation):
     """Add noise to every pixel, as a sensor does in the dark (Gaussian)."""
 
     name: str = "noise"
-    deviation: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(0, 128))] = Field(
+    deviation: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(0, 128))] = Field(
         default=(2.0, 10.0), description="Standard deviation, in levels of 0 to 255."
     )
 
@@ -233,7 +236,7 @@ class Jpeg(Operation):
     """Compress the picture and take what is left."""
 
     name: str = "jpeg"
-    quality: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(within(1, 100))] = Field(
+    quality: Annotated[Pair, BeforeValidator(as_pair), AfterValidator(Within(1, 100))] = Field(
         default=(40.0, 95.0), description="JPEG quality; 100 is the best."
     )
 
