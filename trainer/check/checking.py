@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from trainer.check.estimate import Estimating
 from trainer.check.look import CheckLook
+from trainer.check.summary import looks_of_earlier_check, store_summary
 from trainer.check.tally import Tally, note_duplicates
 from trainer.config.schema import RunConfig
 from trainer.config.variants import variant_of_name
 from trainer.data.check import check_data
+from trainer.data.errors import DataError
 from trainer.data.index import Dataset
 from trainer.data.lengths import keeper_of, processors, whole_files
 from trainer.data.measuring import Measuring
@@ -18,7 +20,7 @@ from trainer.data.reading import Records
 from trainer.data.shards import ShardWork, shards_of, work_through
 from trainer.data.worker import Worker
 from trainer.forecast.checkpoint import checkpoint_folder
-from trainer.forecast.records import open_dataset
+from trainer.forecast.records import Look, open_dataset
 
 KINDS = ("check",)
 FEW_RECORDS = 500  # are looked at sooner than processes start
@@ -75,13 +77,11 @@ def check_records(config: RunConfig, manner: Manner, progress: Progress | None =
     """
     check_data(config.data)
     measuring = measuring_of(config, decode=manner.decode)
-    splits = {name: records_of(config, name) for name in ("train", "validation")}
+    splits = all_records(config)
     total = sum(map(len, splits.values()))
     tallies: dict[str, Tally] = {}
     done = 0
     for name, records in splits.items():
-        if not len(records):
-            continue
         tally = tallies[name] = Tally.of(records, keep_every=manner.keep_every)
         keeper = keeper_of(records, measuring.identity, KINDS)
         work = ShardWork(whole_files(records), keeper, CheckLook(measuring))
@@ -93,6 +93,7 @@ def check_records(config: RunConfig, manner: Manner, progress: Progress | None =
                 progress(done, total)
         tally.note_answers_that_are_no_json()
     note_duplicates(tallies)
+    store_summary(config, tallies)
     return Checked(tallies, estimated=isinstance(measuring, Estimating))
 
 
@@ -109,6 +110,21 @@ def records_of(config: RunConfig, split: str) -> Records:
     if not dataset.files:
         return Records(Dataset(()), config.data, ())
     return Records.of(dataset, config.data)
+
+
+def kept_looks(config: RunConfig) -> dict[str, Look] | None:
+    """Return what an earlier check of the same data found, None where there is none."""
+    try:
+        check_data(config.data)
+        return looks_of_earlier_check(config, all_records(config))
+    except DataError:
+        return None  # who looks at the data will say what is wrong with it
+
+
+def all_records(config: RunConfig) -> dict[str, Records]:
+    """Return the records of the splits that have any; raises DataError."""
+    splits = {name: records_of(config, name) for name in ("train", "validation")}
+    return {name: records for name, records in splits.items() if len(records)}
 
 
 def measuring_of(config: RunConfig, *, decode: bool) -> Measuring | Estimating:

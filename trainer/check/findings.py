@@ -9,7 +9,7 @@ from trainer.data.errors import RecordError
 Severity = Literal["error", "warning"]  # errors are records that a run skips or refuses
 
 LONGEST_WHAT = 400  # characters
-_VARIABLE = re.compile(r"'[^']*'|`[^`]*`|<\|[^|]*\|>|(?<!\w)/[^\s:;,]+|-?\d[\d.,]*")
+_VARIABLE = re.compile(r"'[^']*'|`[^`]*`|<\|[^|]*\|>|(?<!\w)/[^\s:;,]+|(?<![A-Za-z])-?\d[\d.,]*")
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 # N records
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import orjson
 
 from trainer.check.findings import Remark, Severity, warning
 from trainer.check.look import ALL_COLUMNS, JSON_ANSWER, OTHER_ANSWER, unpacked
@@ -14,6 +16,8 @@ from trainer.data.shards import Found
 
 EXAMPLES = 3  # of each kind of remark
 MOSTLY = 0.5  # share of JSON answers from which the others are odd
+FIRST_ERRORS = 50
+PICTURES_OF_A_SHARD = 8  # by which a later look tells whether they changed
 FEW_ANSWERS = 10  # say nothing about what most are
 
 
@@ -47,6 +51,8 @@ class Tally:
     fresh: int = 0  # records that were looked at just now
     kinds: dict[tuple[Severity, str], Kind] = field(default_factory=dict)
     every: list[Located] | None = None  # each remark, where all are wanted
+    errors: list[Located] = field(default_factory=list)  # the first ones
+    picture_files: list[str] = field(default_factory=list)  # some of them, absolute
 
     @classmethod
     def of(cls, records: Records, *, keep_every: bool) -> "Tally":
@@ -67,6 +73,10 @@ class Tally:
         for row, remark in unpacked(found.arrays):
             if found.shard.first + row < len(self.records):
                 self.note(found.shard.first + row, remark)
+        folder = Path(self.records.dataset.files[found.shard.file].path).parent
+        named = orjson.loads(found.arrays["picture_files"].tobytes())
+        step = max(1, len(named) // PICTURES_OF_A_SHARD)
+        self.picture_files += (str(folder / name.removeprefix("file://")) for name in named[::step])
         if found.fresh:
             self.fresh += min(found.shard.stop, len(self.records)) - found.shard.first
 
@@ -76,13 +86,17 @@ class Tally:
             (remark.severity, remark.kind), Kind(remark.severity, remark.kind)
         )
         kind.count += 1
-        if len(kind.examples) < EXAMPLES or self.every is not None:
+        wanted: list[list[Located]] = []
+        if len(kind.examples) < EXAMPLES:
+            wanted.append(kind.examples)
+        if remark.severity == "error" and len(self.errors) < FIRST_ERRORS:
+            wanted.append(self.errors)
+        if self.every is not None:
+            wanted.append(self.every)
+        if wanted:
             source = self.records.dataset.source(record)
-            located = Located(source.file, source.line, remark)
-            if len(kind.examples) < EXAMPLES:
-                kind.examples.append(located)
-            if self.every is not None:
-                self.every.append(located)
+            for list_ in wanted:
+                list_.append(Located(source.file, source.line, remark))
 
     def note_answers_that_are_no_json(self) -> None:
         """Add a remark about every answer that is no JSON, if most are."""

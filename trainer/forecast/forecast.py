@@ -66,8 +66,10 @@ class Forecast:
         }
 
 
-def forecast(config: RunConfig, runs: Path) -> Forecast:
+def forecast(config: RunConfig, runs: Path, looks: dict[str, Look] | None = None) -> Forecast:
     """Return what can be said about a run, from a look at data, checkpoint and earlier runs.
+
+    `looks` is what is known of the splits already; other splits have some records looked at.
 
     Raises:
         DataError: The data cannot be trained on; the message says where.
@@ -78,13 +80,14 @@ def forecast(config: RunConfig, runs: Path) -> Forecast:
     data = config.data
     train = open_dataset(data.train, data, data.train_samples)
     validation = open_dataset(data.validation, data, data.validation_samples)
-    look = look_at_records(train, data, rule)
+    known = looks or {}
+    look = known.get("train") or look_at_records(train, data, rule)
     plan = _plan(config, train)
     checkpoint = find_checkpoint(config.model)
     memory = _memory(config, checkpoint, look)
     return Forecast(
         train=look,
-        validation=look_at_records(validation, data, rule),
+        validation=known.get("validation") or look_at_records(validation, data, rule),
         samples_per_step=config.samples_per_step,
         steps_per_epoch=plan.steps_per_epoch,
         total_steps=planned_steps(config, plan),
@@ -118,7 +121,7 @@ def _look_as_json(look: Look) -> dict[str, Any]:
         "records": look.records,
         "looked_at": look.looked_at,
         "problems": [asdict(problem) for problem in look.problems[:PROBLEMS_TOLD]],
-        "problem_count": len(look.problems),
+        "problem_count": len(look.problems) + look.more_problems,
         "images": look.images,
         "remote_images": look.remote_images,
         "visual_tokens": look.visual_token_range(),

@@ -41,6 +41,7 @@ class Look:
     records: int  # that there are
     looked_at: int = 0
     problems: list[Problem] = field(default_factory=list)
+    more_problems: int = 0  # that are only counted
     visual_tokens: list[int] = field(default_factory=list)  # of each record with images
     images: int = 0
     remote_images: int = 0  # not looked at: they lie elsewhere

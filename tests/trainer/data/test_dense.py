@@ -15,6 +15,8 @@ from trainer.data.batch import Batch
 from trainer.data.build import BatchBuilder, Split
 from trainer.data.grouping import Grouping
 from trainer.data.index import Dataset, index_file
+from trainer.data.loader import BatchPool, windows
+from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.samples import IGNORED, BatchArrays
@@ -131,3 +133,20 @@ def test_records_that_are_not_dense_are_not_grouped(pictured: Path, load: Load):
     chat = {"messages": [{"role": "user", "content": "q"}], "response": "[1]"}
     build = builder(pictured, preprocessing, [chat, chat, chat])
     assert answers(build, build(Request("train", (0, 1, 2), 0))) == [[1], [1], [1]]
+
+
+@pytest.mark.parametrize("start", range(1, 6))
+def test_groups_go_on_from_any_step_as_they_would_have(pictured: Path, load: Load, start: int):
+    preprocessing = load(dense={"images_per_user_turn": 2, "summary_ratio": 0.5})
+    build = builder(pictured, preprocessing, [record(number) for number in range(5)])
+    plan = Plan(len(build.splits["train"].grouping), 1, 2, 7, "5f" * 32)
+
+    def batches(first: int) -> list[tuple[tuple[int, ...], list[int]]]:
+        with BatchPool(build, workers=0, prefetch_bytes=1, timeout_seconds=60) as pool:
+            made = [it for window in windows(pool, plan, first, 6) for it in window.batches]
+        lines = [tuple(source.line for source in batch.sources) for batch in made]
+        return list(zip(lines, [batch.labels.flatten().tolist() for batch in made], strict=True))
+
+    whole = batches(0)
+    assert batches(start) == whole[-len(batches(start)) :]
+    assert len({lines for lines, _ in whole}) > 3
