@@ -11,6 +11,7 @@ from trainer.data.measuring import Measuring
 from trainer.data.reading import Records
 from trainer.data.records import ChatRecord, DenseRecord, PromptRecord, Record, images_of
 from trainer.inspect.inspector import Inspector
+from trainer.inspect.kept import KeptProblems
 
 HEAD_CHARACTERS = 120
 
@@ -45,6 +46,12 @@ class Browser:
     @cached_property
     def _measuring(self) -> Measuring:
         return self.inspector.opened.preprocessing.measuring()
+
+    @cached_property
+    def _kept(self) -> dict[str, KeptProblems]:
+        splits = self.inspector.opened.builder.splits
+        identity = self._measuring.identity
+        return {name: KeptProblems(split.records, identity) for name, split in splits.items()}
 
     def _records(self, split: str) -> Records:
         return self.inspector.opened.split(split).records
@@ -106,7 +113,13 @@ class Browser:
         return Search(found=None, looked_to=min(max(number + 1, 1), max(records, 1)), ended=ended)
 
     def _has_a_problem(self, split: str) -> Callable[[int], bool]:
-        return lambda number: self._looked_at(split, number)[1] is not None
+        kept = self._kept[split]
+
+        def found(number: int) -> bool:
+            known = kept.has_problem(number)
+            return known is not False and self._looked_at(split, number)[1] is not None
+
+        return found
 
     def _has_text(self, split: str, text: str) -> Callable[[int], bool]:
         folded = text.casefold()
