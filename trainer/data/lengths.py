@@ -89,9 +89,7 @@ def length_table(
         WorkerFailed: A process died, or took too long.
 
     """
-    whole = whole_files(records)
-    keeper = keeper_of(whole, measuring.identity, KINDS)
-    work = ShardWork(whole, keeper, LengthLook(measuring))
+    work = _work(records, measuring)
     shards = shards_of(records)
     if workers is None:
         workers = 0 if len(records) < SMALL else processors()
@@ -101,6 +99,23 @@ def length_table(
         if progress:
             progress(min(found.shard.stop, len(records)), len(records))
     return LengthTable(**columns)
+
+
+def kept_length_table(records: Records, measuring: Measuring) -> LengthTable | None:
+    """Return the table of records that were measured before; None where any was not."""
+    work = _work(records, measuring)
+    columns = {name: np.zeros(len(records), dtype=np.int32) for name in COLUMNS}
+    for shard in shards_of(records):
+        found = work.kept(shard)
+        if found is None:
+            return None
+        fill(columns, found)
+    return LengthTable(**columns)
+
+
+def _work(records: Records, measuring: Measuring) -> ShardWork:
+    whole = whole_files(records)
+    return ShardWork(whole, keeper_of(whole, measuring.identity, KINDS), LengthLook(measuring))
 
 
 def whole_files(records: Records) -> Records:

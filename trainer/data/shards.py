@@ -158,12 +158,17 @@ class ShardWork:
 
     def __call__(self, shard: Shard, /) -> Found:
         """Return what there is to know about a shard; raises DataChanged."""
-        folder = Path(self.records.dataset.files[shard.file].path).parent
-        if (kept := self.keeper.load(shard, folder)) is not None:
-            return Found(shard, kept, fresh=False)
+        if (kept := self.kept(shard)) is not None:
+            return kept
         arrays = self.look(self.records, range(shard.first, shard.stop))
         self.keeper.store(shard, arrays)
         return Found(shard, arrays, fresh=True)
+
+    def kept(self, shard: Shard) -> Found | None:
+        """Return what was kept of a shard, None where nothing was or its pictures changed."""
+        folder = Path(self.records.dataset.files[shard.file].path).parent
+        arrays = self.keeper.load(shard, folder)
+        return None if arrays is None else Found(shard, arrays, fresh=False)
 
     def describe(self, shard: Shard, /) -> str:
         """Return where a shard's records lie, for messages."""
