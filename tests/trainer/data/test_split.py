@@ -76,7 +76,9 @@ def test_no_content_is_on_both_sides(
 def test_the_same_content_in_other_words_of_json_is_a_copy(tmp_path: Path):
     path = tmp_path / "all.jsonl"
     path.write_bytes(
-        b'{"prompt": "p", "response": "r"}\n{"response":"r",  "prompt":"p"}\n{"text":"t"}'
+        b'{"messages": [{"role": "user", "content": "q"}], "response": "r"}\n'
+        b'{"response":"r",  "messages": [{"content": "q", "role": "user"}]}\n'
+        b'{"text":"t"}'
     )
     found = done(path, Share(records=1))
     assert (found.repeated, found.validation) == (1, 1)
