@@ -88,7 +88,7 @@ def remarks(seen: Inspection) -> Iterator[str]:
         batch = seen.batch
         beside = count(batch.samples - 1)
         place = f"step {count(batch.step)}, micro-batch {batch.micro_batch}"
-        padded = f": {beside} beside it, {count(batch.padding)} tokens of padding"
+        padded = f": {beside} beside it, padding {count(batch.padding)}"
         yield place + (padded if batch.samples > 1 else "")
     yield from (f"~ {one_line(note, 300)}" for note in seen.notes)
 
