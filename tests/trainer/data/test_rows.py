@@ -16,6 +16,7 @@ from trainer.data.rows.json_values import JsonText, go_to_data, rows_of_array
 from trainer.data.rows.lines import rows_of_lines
 from trainer.data.rows.open import HubSplit, open_rows
 from trainer.data.rows.row import Row
+from trainer.data.scan import BLOCK_BYTES
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=8),
@@ -133,3 +134,9 @@ def test_a_folder_is_read_as_the_hub_would_be(tmp_path: Path):
     with open_rows(f"hub:{tmp_path}", HubSplit(), 2**20) as rows:
         values = [orjson.loads(row.line) for row in rows.rows]
     assert [value["question"] for value in values] == ["Which colour?", "And?"]
+
+
+@pytest.mark.parametrize("before", [4, 3, 2, 1])
+def test_a_number_at_the_edge_of_the_window_is_read_whole(tmp_path: Path, before: int):
+    content = b"[" + b" " * (BLOCK_BYTES - before) + b"12345]"
+    assert [row.line for row in rows_of(written(tmp_path, "a.json", content))] == [b"12345"]
