@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import orjson
 import psutil
 import pytest
@@ -17,6 +18,7 @@ import torch
 from PIL import Image
 
 from tests.trainer.data.acting import Acting
+from trainer.config.augmentation import AugmentationConfig
 from trainer.data.batch import Batch
 from trainer.data.build import BatchBuilder, Split
 from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
@@ -91,6 +93,27 @@ def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_
         assert one.target_tokens == other.target_tokens
         assert all(same(a, b) for a, b in zip(one.batches, other.batches, strict=True))
     assert [batch.samples + len(batch.skipped) for batch in validation] == [5, 5, 2]
+
+
+def test_pictures_change_with_every_epoch_of_training_and_never_in_validation(
+    load: Load, data_file: Path
+):
+    noise = AugmentationConfig.model_validate({"ops": [{"name": "noise", "params": {"prob": 1}}]})
+    changing = builder(load("instruct", augmentation=noise), data_file)
+    plain = builder(load("instruct"), data_file)(Request("train", (0, 3)))
+    requests = [Request("train", (0, 3), epoch) for epoch in (0, 1)]
+    first, second = (changing(request) for request in requests)
+    assert first.patches is not None
+    assert second.patches is not None
+    assert not np.array_equal(first.patches, second.patches)
+    with pool(changing, 1) as processes:
+        again = list(processes.batches([requests[1], requests[0]]))
+    assert again[1].patches is not None
+    assert np.array_equal(again[1].patches.numpy(), first.patches)
+    validated = changing(Request("validation", (0, 3)))
+    assert plain.patches is not None
+    assert validated.patches is not None
+    assert np.array_equal(validated.patches, plain.patches)
 
 
 def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Path):

@@ -266,6 +266,7 @@ def test_nothing_breaks_on_tiny_pictures_extreme_aspects_and_wild_coordinates(
 
 def test_a_quad_keeps_its_first_corner_and_its_direction():
     quad = Shape("quad", (20, 20, 60, 20, 60, 50, 20, 50))
+    turned = Shape("quad", (60, 20, 60, 50, 20, 50, 20, 20))
     flipped = changed((120, 80), quad, options(surely("flip"))).shapes[0]
     assert flipped.points == (100, 20, 60, 20, 60, 50, 100, 50)
     crop = surely("crop", area=0.5, aspect=1, min_coverage=0.2)
@@ -274,6 +275,14 @@ def test_a_quad_keeps_its_first_corner_and_its_direction():
         x1, y1, x2, y2, x3, y3, x4, y4 = made.shapes[0].points
         assert x1 == x4 < x2 == x3
         assert y1 == y2 < y3 == y4
+        made = changed((120, 80), quad, options(surely("flip"), crop), record)
+        x1, y1, x2, y2, x3, y3, x4, y4 = made.shapes[0].points
+        assert x1 == x4 > x2 == x3
+        assert y1 == y2 < y3 == y4
+        made = changed((120, 80), turned, options(crop), record)
+        x1, y1, x2, y2, x3, y3, x4, y4 = made.shapes[0].points
+        assert x1 == x2 > x3 == x4
+        assert y2 == y3 > y4 == y1
 
 
 # --- one's own ----------------------------------------------------------------------------------
