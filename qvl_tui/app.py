@@ -19,7 +19,7 @@ from textual.screen import ModalScreen
 
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
-from qvl_tui.messages import OpenCompare, OpenNewRun, OpenRun, SettingsChanged
+from qvl_tui.messages import OpenCompare, OpenData, OpenNewRun, OpenRun, SettingsChanged
 from qvl_tui.settings import Settings, save_settings
 from qvl_tui.themes import dress
 from trainer.run.layout import RunLayout
@@ -135,6 +135,12 @@ class QvlApp(App[str]):
         from qvl_tui.screens.compare import CompareScreen
 
         self.push_screen(CompareScreen(self.desk, message.layouts))
+
+    def on_open_data(self, message: OpenData) -> None:
+        """Show records as the model reads them, on top of what is shown."""
+        from qvl_tui.screens.data import DataScreen
+
+        self.push_screen(DataScreen(self.desk, message.arguments, message.title))
 
     async def settled(self) -> None:
         """Return once the screen shows all that there was to read when it was opened."""

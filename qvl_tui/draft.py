@@ -168,7 +168,7 @@ def located(problem: str) -> tuple[str | None, str]:
 
 def _mentioned(text: str, prefix: str) -> str | None:
     """Return the first option that a text speaks of."""
-    words = re.findall(r"[a-z_]+[a-z_0-9]*(?:\.[a-z_0-9]+)?", text)
+    words = re.findall(r"[a-z_]+[a-z_0-9]*(?:\.[a-z_0-9]+)*", text)
     return next((prefix + word for word in words if prefix + word in options()), None)
 
 
@@ -181,6 +181,8 @@ def text_of(option: Option, value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if option.kind == "list of groups":
+        return _quoted(value)
     if isinstance(value, list | tuple):
         entries = [str(entry) for entry in value]
         plain = entries and not any("," in it or it.startswith("[") for it in entries)

@@ -32,6 +32,15 @@ class OpenCompare(Message):
         super().__init__()
 
 
+class OpenData(Message):
+    """Show records as the model reads them."""
+
+    def __init__(self, arguments: Sequence[str], title: str) -> None:
+        self.arguments = tuple(arguments)  # as `qvl data show` takes them
+        self.title = title
+        super().__init__()
+
+
 class JumpToStep(Message):
     """Put the cursor of the charts on a step."""
 

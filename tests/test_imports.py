@@ -29,6 +29,7 @@ print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
         "qvl_tui",
         "trainer.run,trainer.config,qvl_tui",
         "trainer.data.index,trainer.data.records,trainer.data.check",
+        "trainer.data.pictures,trainer.data.labels",
         "trainer.demo.report",
     ],
 )

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from qvl_tui.actions import Outcome, run_qvl
 from qvl_tui.desk import Desk
 from qvl_tui.draft import Draft, Verdict, draft_of, judge, text_of
-from qvl_tui.messages import OpenRun
+from qvl_tui.messages import OpenData, OpenRun
 from qvl_tui.screens.confirm import ConfirmScreen
 from qvl_tui.screens.save_as import save_as
 from qvl_tui.widgets.form.card import Errand, PreflightCard, complaint
@@ -62,6 +62,7 @@ class NewRunScreen(Screen[None]):
         Binding("f2", "save", "save", id="new.save", tooltip="Save it under a name"),
         Binding("f4", "gpu", "GPU", id="new.gpu", tooltip="Choose the GPU, see which are free"),
         Binding("f6", "look", "preflight", id="new.look", tooltip="Look at data and model again"),
+        Binding("f9", "data", "data", id="new.data", tooltip="Look at the records"),
         Binding("ctrl+r", "reset", "reset", id="new.reset", tooltip="Empty the field"),
         Binding("f8", "problem", "next problem", id="new.problem", tooltip="Go to a problem"),
         Binding("escape", "leave", "back", id="new.back", tooltip="Leave the form"),
@@ -216,6 +217,14 @@ class NewRunScreen(Screen[None]):
         if self.size.width < WIDE:
             await self._show_view("preflight")
         self.card.look_again()
+
+    async def action_data(self) -> None:
+        """Look at the records as this configuration reads them."""
+        verdict = await self._judge()
+        if verdict.config is None:
+            self.notify(problems_sentence(verdict), severity="error", markup=False)
+        else:
+            self.app.post_message(OpenData(self._arguments(), self.draft.called or "new run"))
 
     # --- start --------------------------------------------------------------------------------
 

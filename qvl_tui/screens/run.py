@@ -11,7 +11,7 @@ from textual.timer import Timer
 
 from qvl_tui.desk import Desk
 from qvl_tui.feed import Feed
-from qvl_tui.messages import JumpToStep, OpenNewRun
+from qvl_tui.messages import JumpToStep, OpenData, OpenNewRun
 from qvl_tui.screens.ask import ask
 from qvl_tui.screens.stop import StopScreen
 from qvl_tui.screens.why_not import DOUBTFUL_ACTIONS, why_not
@@ -64,6 +64,14 @@ class RunScreen(Screen[None]):
         Binding("k", "checkpoint", "checkpoint", id="run.checkpoint", tooltip="Write one now"),
         Binding("v", "validate", "validate", id="run.validate", tooltip="Validate now, go on"),
         Binding("f", "full", "full pane", id="run.full", tooltip="The pane alone, and back"),
+        Binding(
+            "f9",
+            "data",
+            "data",
+            show=False,
+            id="run.data",
+            tooltip="Look at its records, token by token",
+        ),
         Binding("e", "edit", "edit a copy", id="run.edit", tooltip="A new run like this one"),
         Binding(
             "exclamation_mark",
@@ -316,6 +324,11 @@ class RunScreen(Screen[None]):
     def action_edit(self) -> None:
         """Open the form of a new run, filled like this one."""
         self.post_message(OpenNewRun(self.layout_of_run.config))
+
+    def action_data(self) -> None:
+        """Look at the records that the run trains on."""
+        layout = self.layout_of_run
+        self.app.post_message(OpenData((str(layout.root),), layout.name))
 
     def action_back(self) -> None:
         """Go back to the list of runs."""

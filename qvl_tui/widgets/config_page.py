@@ -124,6 +124,8 @@ def shown_value(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {shown_value(it)}' for key, it in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown_value, value))}]"
     return sanitise(str(value), VALUE_CHARACTERS)

@@ -53,6 +53,11 @@ def pictures_are_shown() -> bool:
     return _way.shown
 
 
+def draws_pixels() -> bool:
+    """Return whether the terminal itself draws pictures, finer than half blocks."""
+    return _way.graphics is not None
+
+
 def _terminal_graphics() -> type[Widget] | None:
     """Return the widget that draws with sixels or kitty's protocol, if the terminal has one."""
     if not (sys.stdin.isatty() and find_spec("textual_image")):

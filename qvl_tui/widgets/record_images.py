@@ -50,8 +50,8 @@ def record_picture(file: str, line: int, number: int) -> RecordPicture:
 
 @lru_cache(KEPT_PICTURES)
 def _cached(file: str, _modified: int, line: int, number: int) -> RecordPicture:
+    from trainer.data.encoded import ImageError
     from trainer.data.errors import RecordError, Source
-    from trainer.data.images import ImageError
     from trainer.data.records import ChatRecord, parse_record
 
     try:
@@ -75,7 +75,8 @@ def _none(reason: str) -> RecordPicture:
 
 
 def _decoded(reference: str, folder: Path) -> "Image":
-    from trainer.data.images import ImagePolicy, decode_image, read_encoded
+    from trainer.data.encoded import ImagePolicy, read_encoded
+    from trainer.data.images import decode_image
 
     policy = ImagePolicy(max_source_pixels=MAX_PIXELS, allow_remote=False)
     image = decode_image(read_encoded(reference, folder, policy), policy)

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from trainer.cli.commands import checkpoint, evaluate, stop
+from trainer.cli.data.app import data
 from trainer.cli.delete import delete
 from trainer.cli.demo import demo
 from trainer.cli.doctor import doctor
@@ -46,6 +47,7 @@ for command in (
     doctor,
 ):
     app.command()(command)
+app.add_typer(data)
 
 
 def main() -> None:

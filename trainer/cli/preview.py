@@ -37,6 +37,7 @@ def preflight(
 
 
 def _told(config: "RunConfig", runs: Path) -> dict[str, Any]:
+    from trainer.check.checking import kept_looks
     from trainer.cli.preflight import bytes_wanted, check_disk, check_gpu, check_trackers
     from trainer.forecast.forecast import forecast
 
@@ -50,7 +51,12 @@ def _told(config: "RunConfig", runs: Path) -> dict[str, Any]:
         "wanted_bytes": bytes_wanted(config),
         "free_bytes": shutil.disk_usage(folder).free,
     }
-    return {**forecast(config, runs).as_json(), "refusals": list(_refusals(checks)), "disk": disk}
+    looks = kept_looks(config)
+    return {
+        **forecast(config, runs, looks).as_json(),
+        "refusals": list(_refusals(checks)),
+        "disk": disk,
+    }
 
 
 def _refusals(checks: tuple[Callable[[], None], ...]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Say what a configuration changes: against the defaults, and against an earlier one on resume."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import cast
 
 from pydantic import BaseModel
@@ -34,15 +34,24 @@ LENGTH_KEYS = frozenset({"training.epochs", "training.max_steps"})
 
 
 def flat_values(config: RunConfig) -> dict[str, object]:
-    """Return every option's value by its dotted key, in the schema's order."""
-    values: dict[str, object] = {}
-    for name in RunConfig.model_fields:
-        value = getattr(config, name)
+    """Return every option's value by its dotted key, in the schema's order, as plain data."""
+    return dict(_leaves(config, ""))
+
+
+def _leaves(section: BaseModel, prefix: str) -> Iterator[tuple[str, object]]:
+    for name, value in section:
         if isinstance(value, BaseModel):
-            values |= {f"{name}.{child}": entry for child, entry in value}
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            values[name] = value
-    return values
+            yield f"{prefix}{name}", _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Return a list of groups as a file states them; every other value as it is."""
+    if not isinstance(value, tuple):
+        return value
+    entries = cast("tuple[object, ...]", value)
+    return tuple(it.model_dump(mode="json") if isinstance(it, BaseModel) else it for it in entries)
 
 
 def default_values(config: RunConfig) -> dict[str, object]:

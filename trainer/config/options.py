@@ -1,5 +1,6 @@
 """The options as a flat list: key, type, default, limits and description, read off the schema."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -17,6 +18,7 @@ Kind = Literal[
     "files",
     "list",
     "list or text",
+    "list of groups",
 ]
 KINDS: dict[str, Kind] = {
     "string": "text",
@@ -52,26 +54,32 @@ class Option:
 def options() -> dict[str, Option]:
     """Return every option by its dotted key, in the schema's order."""
     schema = RunConfig.model_json_schema()
-    found: dict[str, Option] = {}
-    for name, spec in schema["properties"].items():
-        if "$ref" in spec:
-            section = _section(schema, spec)
-            for child, child_spec in section["properties"].items():
-                found[f"{name}.{child}"] = _option(f"{name}.{child}", child_spec, section, child)
-        else:
-            found[name] = _option(name, spec, schema, name)
-    return found
+    return {
+        key: _option(key, spec, parent)
+        for key, spec, parent in _walk(schema, schema)
+        if "$ref" not in spec
+    }
 
 
 @cache
 def sections() -> dict[str, str]:
-    """Return every section's name with what it is about."""
+    """Return every section's dotted name with what it is about; one inside another comes after."""
     schema = RunConfig.model_json_schema()
     return {
-        name: _section(schema, spec)["description"]
-        for name, spec in schema["properties"].items()
+        key: _section(schema, spec)["description"]
+        for key, spec, _ in _walk(schema, schema)
         if "$ref" in spec
     }
+
+
+def _walk(
+    schema: dict[str, Any], parent: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield dotted key, specification and the section it lies in, of options and sections."""
+    for name, spec in parent["properties"].items():
+        yield f"{prefix}{name}", spec, parent
+        if "$ref" in spec:
+            yield from _walk(schema, _section(schema, spec), f"{prefix}{name}.")
 
 
 def nearest_key(key: str) -> str | None:
@@ -99,7 +107,7 @@ def _section(schema: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     return schema["$defs"][spec["$ref"].rpartition("/")[2]]
 
 
-def _option(key: str, spec: dict[str, Any], parent: dict[str, Any], name: str) -> Option:
+def _option(key: str, spec: dict[str, Any], parent: dict[str, Any]) -> Option:
     kinds: list[dict[str, Any]] = spec.get("anyOf", [spec])
     meant = [kind for kind in kinds if kind.get("type") != "null"]
     first = meant[0]
@@ -109,7 +117,7 @@ def _option(key: str, spec: dict[str, Any], parent: dict[str, Any], name: str) -
         key=key,
         kind="list or text" if len(meant) > 1 else _kind(first),
         nullable=nullable,
-        required=name in parent.get("required", ()),
+        required=key.rpartition(".")[2] in parent.get("required", ()),
         default=spec.get("default"),
         choices=tuple(first.get("enum", first.get("items", {}).get("enum", ()))),
         allowed=" or ".join([*allowed, "null"] if nullable else allowed),
@@ -122,8 +130,11 @@ def _kind(spec: dict[str, Any]) -> Kind:
         return "choice"
     if spec.get("format") == "folder":
         return "folder"
-    if spec.get("items", {}).get("format") == "file":
+    items: dict[str, Any] = spec.get("items", {})
+    if items.get("format") == "file":
         return "files"
+    if "oneOf" in items:
+        return "list of groups"
     return KINDS[spec["type"]]
 
 
@@ -142,6 +153,10 @@ def _allowed(spec: dict[str, Any]) -> str:
 
 
 def _allowed_list(spec: dict[str, Any]) -> str:
+    if "prefixItems" in spec:
+        return f"a list of {len(spec['prefixItems'])} numbers"
+    if "oneOf" in spec["items"]:
+        return "a list of `{name: ..., params: {...}}`"
     if spec["items"].get("format") == "file":
         return "a file or a list of files" + (", at least one" if "minItems" in spec else "")
     return "a list of " + (", ".join(spec["items"].get("enum", ())) or "texts")

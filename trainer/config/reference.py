@@ -3,7 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable
+from typing import Any
 
+from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
+
+from trainer.config.augmentation import OPERATIONS, Within
 from trainer.config.options import Option, options, sections
 from trainer.config.variants import VARIANT_DEFAULTS
 
@@ -42,7 +47,7 @@ def reference() -> str:
     top = [option for option in options().values() if "." not in option.key]
     parts = [HEAD, _section("Top level", "A run as a whole.", top)]
     for name, about in sections().items():
-        inside = [each for each in options().values() if each.key.startswith(f"{name}.")]
+        inside = [each for each in options().values() if each.key.rpartition(".")[0] == name]
         parts.append(_section(f"`{name}`", about, inside))
     return "\n".join([*parts, _variants()])
 
@@ -57,6 +62,36 @@ def _row(option: Option) -> str:
     default = "**required**" if option.required else f"`{json.dumps(option.default)}`"
     cells = (f"`{option.key}`", option.allowed, default, option.description)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def operations() -> str:
+    """Return a table of the augmentation's operations with their parameters, for its page."""
+    lines = [
+        "| operation | parameter | allowed | default | what it does |",
+        "|---|---|---|---|---|",
+    ]
+    for name, kind in OPERATIONS.items():
+        lines.append(f"| **{name}** | | | | {kind.__doc__} |")
+        specs = kind.model_json_schema()["properties"]
+        for parameter, field in kind.model_fields.items():
+            if parameter not in ("name", "prob"):
+                default = f"`{json.dumps(field.default)}`"
+                limits = _limits(field, specs[parameter])
+                cells = (f"`{parameter}`", limits, default, specs[parameter]["description"])
+                lines.append(f"| | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _limits(field: FieldInfo, spec: dict[str, Any]) -> str:
+    """Return what a parameter of an operation may be."""
+    for check in field.metadata:
+        if isinstance(check, AfterValidator) and isinstance(check.func, Within):
+            return f"{check.func.least:g} to {check.func.most:g}"
+    if "maximum" in spec:
+        return f"{spec['minimum']} to {spec['maximum']}"
+    if "minimum" in spec:
+        return f"from {spec['minimum']} on"
+    return ", ".join(spec.get("enum", ("true", "false")))
 
 
 def _variants() -> str:

@@ -29,14 +29,14 @@ class Batch:
     mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
     patches: Tensor | None  # uint8 (P, D)
     image_grid_thw: Tensor | None  # int64 (I, 3)
-    sources: tuple[Source, ...]  # of the samples (B)
+    sources: tuple[Source, ...]  # of the samples' records
     skipped: tuple[Skipped, ...]
     notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
 
     @property
     def samples(self) -> int:
         """How many samples there are (B)."""
-        return len(self.sources)
+        return len(self.input_ids)
 
     @cached_property
     def target_tokens(self) -> int:
@@ -124,7 +124,7 @@ class Window:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Where the samples lie."""
+        """Where the samples' records lie."""
         return tuple(source for batch in self.batches for source in batch.sources)
 
     @property

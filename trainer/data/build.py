@@ -1,57 +1,91 @@
-"""Read, parse, encode and collate the records of one micro-batch."""
+"""Read, parse, encode and collate the samples of one micro-batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainer.data.errors import DataRefused, OverLong, RecordError
-from trainer.data.index import Dataset
+from trainer.data.dense.group import DenseGroup
+from trainer.data.errors import DataRefused, OverLong, RecordError, Source
+from trainer.data.grouping import Grouping
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import Record, parse_record
+from trainer.data.reading import Records
+from trainer.data.records import DenseRecord, Record
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
+from trainer.data.variation import Variation
+from trainer.data.worker import Request
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The records of one split, and which of them make which sample."""
+
+    records: Records
+    grouping: Grouping
 
 
 @dataclass(frozen=True, eq=False)
 class BatchBuilder:
-    """Makes batches from record numbers; can be sent to worker processes."""
+    """Makes batches from sample numbers; can be sent to worker processes."""
 
     preprocessing: Preprocessing
-    datasets: Mapping[str, Dataset]  # by split
+    splits: Mapping[str, Split]
 
-    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
-        """Return the batch of these records; those that cannot be used leave holes.
+    def __call__(self, request: Request) -> BatchArrays:
+        """Return the batch of a request's samples; what cannot be used leaves holes.
 
         Raises:
             DataRefused: A record cannot be used, and the configuration says to refuse those.
             DataChanged: A file is no longer the one that was indexed.
 
         """
-        made = [self.sample(split, record) for record in records]
-        samples = [sample for sample in made if isinstance(sample, Sample)]
-        skipped = [hole for hole in made if isinstance(hole, Skipped)]
+        samples: list[Sample] = []
+        skipped: list[Skipped] = []
+        for number in request.samples:
+            sample, holes = self.sample(request, number)
+            samples += [sample] if sample is not None else []
+            skipped += holes
         return collate(samples, skipped, self.preprocessing.pad_id)
 
-    def sample(self, split: str, record: int) -> Sample | Skipped:
-        """Return one record's sample, or why there is none; raises as a call does."""
-        try:
-            return self.preprocessing.encode(self._record(split, record))
-        except RecordError as error:
-            return self._hole(error)
+    def sample(self, request: Request, number: int) -> tuple[Sample | None, list[Skipped]]:
+        """Return a sample, and the records that are missing from it; raises as a call does.
 
-    def describe(self, split: str, records: Sequence[int]) -> str:
-        """Return where records lie, for messages."""
-        sources = [str(self.datasets[split].source(record)) for record in records]
-        return ", ".join(sources[:8]) + (f" and {len(sources) - 8} more" if sources[8:] else "")
+        A group goes without a record that cannot be used; it is None without any.
+        """
+        split = self.splits[request.split]
+        summarised = split.grouping.summarised(number, request.epoch)
+        kept: list[Record] = []
+        skipped: list[Skipped] = []
+        for member in split.grouping.members(number, request.epoch):
+            try:
+                kept.append(split.records[member])
+            except RecordError as error:
+                skipped.append(self._hole(error, error.source))
+        while kept:
+            try:
+                content = _content(kept, summarised)
+                return self.preprocessing.encode(content, self.variation(request, number)), skipped
+            except RecordError as error:
+                at_fault = _at_fault(kept, error)
+                skipped += [self._hole(error, source, len(at_fault)) for source in at_fault]
+                kept = [record for record in kept if record.source not in at_fault]
+        return None, skipped
 
-    def _record(self, split: str, record: int) -> Record:
-        dataset = self.datasets[split]
-        source = dataset.source(record)
-        length, limit = dataset.record_bytes(record), self.preprocessing.options.max_line_bytes
-        if length > limit:
-            what = f"a record of {length} bytes, data.max_line_bytes is {limit}"
-            raise RecordError(source, what, "store images as files beside it, or raise the limit")
-        return parse_record(dataset.read(record), source)
+    def variation(self, request: Request, number: int) -> Variation | None:
+        """How a sample's pictures are changed; None outside of training."""
+        options = self.preprocessing.options.augmentation
+        if request.epoch is None or not options.ops:
+            return None
+        seed = self.splits[request.split].grouping.seed
+        return Variation(options, seed, request.epoch, number)
 
-    def _hole(self, error: RecordError) -> Skipped:
+    def describe(self, request: Request) -> str:
+        """Return how many records a request is for and where they lie, for messages."""
+        split = self.splits[request.split]
+        members = [split.grouping.members(it, request.epoch) for it in request.samples]
+        sources = [str(split.records.dataset.source(it)) for group in members for it in group]
+        more = f" and {len(sources) - 8} more" if sources[8:] else ""
+        return f"{len(sources)} {request.split} records: {', '.join(sources[:8])}{more}"
+
+    def _hole(self, error: RecordError, source: Source, together: int = 1) -> Skipped:
         options = self.preprocessing.options
         over_long = isinstance(error, OverLong)
         key, policy = (
@@ -59,4 +93,16 @@ class BatchBuilder:
         )
         if policy == "refuse":
             raise DataRefused(f"{error} (or set data.{key}=skip)") from error
-        return Skipped(error.source, error.reason)
+        return Skipped(source, f"{together} records together: " * (together > 1) + error.reason)
+
+
+def _content(records: list[Record], summarised: bool) -> Record | DenseGroup:
+    dense = [record for record in records if isinstance(record, DenseRecord)]
+    return DenseGroup(tuple(dense), summarised) if dense else records[0]
+
+
+def _at_fault(records: list[Record], error: RecordError) -> list[Source]:
+    """The records to leave out: the one that the error is about, all when they are too long."""
+    sources = [record.source for record in records]
+    one = not isinstance(error, OverLong) and error.source in sources
+    return [error.source] if one else sources

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from trainer.data.errors import DataError, RecordError
 from trainer.data.records import ChatRecord, Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase  # it loads torch
 
 _GENERATION_MARKER = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 _QUESTION, _ANSWER = "Zeroth question?", "Zeroth answer."
@@ -114,7 +116,7 @@ class ChatFormat:
         return spans
 
 
-def probe_chat_format(tokenizer: PreTrainedTokenizerBase, template: str) -> ChatFormat:
+def probe_chat_format(tokenizer: "PreTrainedTokenizerBase", template: str) -> ChatFormat:
     """Return what a template puts around answers, found by rendering a small conversation.
 
     Raises:

@@ -7,10 +7,14 @@ from typing import BinaryIO
 
 from trainer.config.schema import DataConfig
 from trainer.data.errors import DataError, RecordError, Source
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat
 from trainer.data.index import refuse_foreign_format, refuse_large_array, starts_an_array
 from trainer.data.json_array import first_element
-from trainer.data.records import parse_record
-from trainer.data.scan import BLANK_BYTES, BLOCK_BYTES, UTF8_BOM
+from trainer.data.reading import format_of_lines
+from trainer.data.rows.lines import rows_of_lines
+from trainer.data.rows.row import Row
+from trainer.data.scan import BLOCK_BYTES
 
 RECORDS_TRIED = 16  # one broken record is no reason to refuse a file; as many are
 
@@ -45,9 +49,12 @@ def _problem_with(path: Path, data: DataConfig) -> str | None:
 
 def _problem_with_records(path: Path, data: DataConfig) -> str | None:
     first_problem = None
-    for line, source in _first_records(path, data):
+    written = _format(path, data)
+    for row in _first_records(path, data):
         try:
-            parse_record(line, source)
+            if row.problem is not None:
+                raise row.problem
+            parse_record(row.line, row.source, written)
         except RecordError as error:
             first_problem = first_problem or str(error)
             if data.bad_records == "refuse":
@@ -57,7 +64,12 @@ def _problem_with_records(path: Path, data: DataConfig) -> str | None:
     return first_problem or f"{path}: it holds no record; write one JSON object a line"
 
 
-def _first_records(path: Path, data: DataConfig) -> Iterator[tuple[bytes, Source]]:
+def _format(path: Path, data: DataConfig) -> RecordFormat:
+    lines = (row.line for row in _first_records(path, data)) if data.format == "auto" else ()
+    return format_of_lines(lines, data)
+
+
+def _first_records(path: Path, data: DataConfig) -> Iterator[Row]:
     with path.open("rb") as file:
         head = file.peek(4096)[:4096]
         refuse_foreign_format(path, head)
@@ -65,23 +77,10 @@ def _first_records(path: Path, data: DataConfig) -> Iterator[tuple[bytes, Source
             refuse_large_array(path, path.stat().st_size, data.max_array_bytes)
             yield from _first_of_array(path, file)
         else:
-            yield from islice(_first_of_lines(path, file, data.max_line_bytes), RECORDS_TRIED)
+            yield from islice(rows_of_lines(path, file, data.max_line_bytes), RECORDS_TRIED)
 
 
-def _first_of_lines(path: Path, file: BinaryIO, limit: int) -> Iterator[tuple[bytes, Source]]:
-    offset, number = 0, 1
-    while line := file.readline(limit + 1):
-        text = line.removeprefix(UTF8_BOM) if number == 1 else line
-        if text.strip(BLANK_BYTES):
-            yield text, Source(str(path), number, offset)
-        while not line.endswith(b"\n") and (rest := file.readline(BLOCK_BYTES)):
-            offset += len(line)  # a line too long to be parsed is passed over in pieces
-            line = rest
-        offset += len(line)
-        number += 1
-
-
-def _first_of_array(path: Path, file: BinaryIO) -> Iterator[tuple[bytes, Source]]:
+def _first_of_array(path: Path, file: BinaryIO) -> Iterator[Row]:
     head = b""
     while True:
         more = file.read(max(BLOCK_BYTES, 3 * len(head)))
@@ -95,5 +94,6 @@ def _first_of_array(path: Path, file: BinaryIO) -> Iterator[tuple[bytes, Source]
             continue
         if element is not None:
             start, end = element
-            yield head[start:end], Source(str(path), head.count(b"\n", 0, start) + 1, start)
+            source = Source(str(path), head.count(b"\n", 0, start) + 1, start)
+            yield Row(source, head[start:end])
         return

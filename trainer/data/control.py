@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase  # they load torch
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ControlTokens:
 
 
 def find_control_tokens(
-    tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, chat_tokens: Iterable[str]
+    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", chat_tokens: Iterable[str]
 ) -> ControlTokens:
     """Return the tokens named by the tokenizer (eos, pad, ...), the model and the chat format.
 
@@ -57,7 +58,7 @@ def find_control_tokens(
     return ControlTokens({text: _id(tokenizer, text) for text in sorted(texts & added)})
 
 
-def _id(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+def _id(tokenizer: "PreTrainedTokenizerBase", text: str) -> int:
     token_id = tokenizer.convert_tokens_to_ids(text)
     assert isinstance(token_id, int)
     return token_id

@@ -20,7 +20,7 @@ FOREIGN_FORMATS = {
     b"\x1f\x8b": "is compressed with gzip; unpack it (gunzip)",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it (unzstd)",
     b"PK\x03\x04": "is a zip archive; unpack it",
-    b"PAR1": "is a Parquet file; convert it to JSONL, one record a line",
+    b"PAR1": "is a Parquet file; convert it to JSONL (qvl data convert)",
     b"\xff\xfe": "is UTF-16; convert it to UTF-8 (iconv -f utf-16 -t utf-8)",
     b"\xfe\xff": "is UTF-16; convert it to UTF-8 (iconv -f utf-16 -t utf-8)",
 }
@@ -183,8 +183,12 @@ class Dataset:
 
     def _locate(self, record: int) -> tuple[FileIndex, int]:
         assert 0 <= record < len(self), record
-        number = int(np.searchsorted(self._ends, record, side="right"))
+        number = self.file_number(record)
         return self.files[number], record - (int(self._ends[number - 1]) if number else 0)
+
+    def file_number(self, record: int) -> int:
+        """Return which of the files a record lies in."""
+        return int(np.searchsorted(self._ends, record, side="right"))
 
     def source(self, record: int) -> Source:
         """Return where a record lies."""
@@ -201,10 +205,9 @@ class Dataset:
         file, position = self._locate(record)
         return file.read(position)
 
-    def longest_records(self, count: int) -> tuple[int, ...]:
-        """Return the records with the most bytes, longest first."""
-        sizes = np.concatenate([file.table.sizes() for file in self.files])[: len(self)]
-        return tuple(np.argsort(-sizes, kind="stable")[:count].tolist())
+    def sizes(self) -> np.ndarray:
+        """Return the bytes of every record, int64 (records,)."""
+        return np.concatenate([file.table.sizes() for file in self.files])[: len(self)]
 
 
 def index_file(
@@ -260,7 +263,7 @@ def refuse_large_array(path: Path, size_bytes: int, max_array_bytes: int) -> Non
     if size_bytes > max_array_bytes:
         raise DataError(
             f"{path}: a JSON array of {size_bytes} bytes, data.max_array_bytes is "
-            f"{max_array_bytes}; convert it to JSONL, one record a line (jq -c '.[]')"
+            f"{max_array_bytes}; convert it to JSONL (qvl data convert)"
         )
 
 

@@ -3,15 +3,18 @@
 # T tokens, I images
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from trainer.data.samples import IGNORED
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase  # it loads torch
+
 
 def tokenize_with_labels(
-    tokenizer: PreTrainedTokenizerBase, text: str, spans: Sequence[tuple[int, int]]
+    tokenizer: "PreTrainedTokenizerBase", text: str, spans: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return token ids and labels, int64 (T,) each; labels outside the spans are ignored.
 
@@ -33,7 +36,7 @@ def tokenize_with_labels(
     return np.array(ids, dtype=np.int64), np.array(labels, dtype=np.int64)
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+def _encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False, verbose=False) if text else []
 
 

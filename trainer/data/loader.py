@@ -11,6 +11,7 @@ from typing import Self
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.order import Plan
+from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
 
 FIRST_REQUESTS = 2  # for each worker, until the size of a batch is known
@@ -25,7 +26,7 @@ class BatchPool:
 
     def __init__(
         self,
-        build: Builds,
+        build: Builds[Request, BatchArrays],
         *,
         workers: int,
         prefetch_bytes: int,
@@ -39,8 +40,8 @@ class BatchPool:
         self._prefetch_bytes = prefetch_bytes
         self._timeout_seconds = timeout_seconds
         self._largest_batch_bytes = 0
-        self._workers: list[Worker] = []
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._workers: list[Worker[Request, BatchArrays]] = []
+        self._idle: SimpleQueue[Worker[Request, BatchArrays]] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for number in range(self._number_of_workers):
@@ -64,7 +65,7 @@ class BatchPool:
         return tuple(worker.process.pid or 0 for worker in self._workers)
 
     def batches(self, requests: Iterable[Request]) -> Iterator[Batch]:
-        """Yield the batch of each request (split, record numbers), in the order of the requests.
+        """Yield the batch of each request, in the order of the requests.
 
         Each call reads ahead on its own, by at most `prefetch_bytes` worth of batches of the
         largest size seen so far, and by one at least. Beyond the next window it reads only a few
@@ -76,8 +77,8 @@ class BatchPool:
 
         """
         if not self._workers:
-            for split, records in requests:
-                yield Batch.from_arrays(self._build(split, records))
+            for request in requests:
+                yield Batch.from_arrays(self._build(request))
             return
         ahead: deque[tuple[Request, Future[Batch]]] = deque()
         coming = iter(requests)
@@ -124,14 +125,13 @@ class BatchPool:
             raise
         except TimeoutError as error:
             _kill(self._workers)
-            split, records = request
             raise WorkerFailed(
-                f"no data worker finished {self._build.describe(split, records)} "
+                f"no data worker finished {self._build.describe(request)} "
                 f"in {time.monotonic() - started:.0f} s"
             ) from error
 
 
-def _kill(workers: list[Worker]) -> None:
+def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
     for worker in workers:
         worker.kill()
 
@@ -139,9 +139,9 @@ def _kill(workers: list[Worker]) -> None:
 def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Window]:
     """Yield the windows `start` (from 0) up to but not including `stop`, in order."""
     requests = (
-        ("train", records)
+        Request("train", samples, plan.epoch_of(window))
         for window in range(start, stop)
-        for records in plan.micro_batches(window)
+        for samples in plan.micro_batches(window)
     )
     batches = pool.batches(requests)
     for index in range(start, stop):
@@ -150,9 +150,9 @@ def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Wind
         yield Window.of(index, plan.epoch_of(index), made)
 
 
-def validation_batches(pool: BatchPool, records: int, batch_size: int) -> Iterator[Batch]:
-    """Yield all validation records in their order, `batch_size` at a time."""
+def validation_batches(pool: BatchPool, samples: int, batch_size: int) -> Iterator[Batch]:
+    """Yield all validation samples in their order, `batch_size` at a time."""
     return pool.batches(
-        ("validation", tuple(range(first, min(first + batch_size, records))))
-        for first in range(0, records, batch_size)
+        Request("validation", tuple(range(first, min(first + batch_size, samples))))
+        for first in range(0, samples, batch_size)
     )

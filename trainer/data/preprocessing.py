@@ -13,23 +13,32 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from trainer.config.schema import DataConfig, ModelConfig
+from trainer.data.augment.own import check_own_operations
 from trainer.data.chat import probe_chat_format
 from trainer.data.checkpoint_files import CheckpointFiles, read_checkpoint_files
 from trainer.data.control import find_control_tokens
-from trainer.data.errors import DataError, OverLong, RecordError, Source
-from trainer.data.images import ImageError, ImagePolicy, decode_image, image_size, read_encoded
+from trainer.data.dense.group import DenseGroup
+from trainer.data.encoded import ImageError, ImagePolicy, read_encoded
+from trainer.data.errors import DataError, RecordError, Source
+from trainer.data.images import decode_image, image_size
 from trainer.data.labels import expand_images, tokenize_with_labels
+from trainer.data.measuring import Measuring, image_error
+from trainer.data.pictures import PictureRule
+from trainer.data.places import Speech
 from trainer.data.records import Record
 from trainer.data.rendering import Renderer, Rendering
+from trainer.data.room import Room
 from trainer.data.samples import IGNORED, Sample
+from trainer.data.shown import Shown, Wording, show
+from trainer.data.variation import Variation
 
 FORMAT = 1
-NORMALISATION_SHRINKS = 4  # so many characters Unicode normalisation may fuse into one
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +70,11 @@ class Preprocessing:
         """Return the preprocessing of a checkpoint in a local folder or in the hub's cache.
 
         Raises:
-            DataError: The checkpoint lacks what its variant needs, or is of an unknown kind.
+            DataError: The checkpoint lacks what its variant needs, or is of an unknown kind; or
+                the augmentation names a function that is not there.
 
         """
+        check_own_operations(data.augmentation)
         files = read_checkpoint_files(model, data)
         image_token_id = getattr(files.config, "image_token_id", None)
         if image_token_id is None or files.tokenizer.eos_token is None:
@@ -104,104 +115,154 @@ class Preprocessing:
         return eos
 
     @cached_property
-    def longest_token(self) -> int:
-        """Length of the longest token, in bytes."""
-        return max(map(len, self.tokenizer.get_vocab()))
+    def room(self) -> Room:
+        """How long a sample may be."""
+        return Room(self.options.max_length, max(map(len, self.tokenizer.get_vocab())))
+
+    @cached_property
+    def picture_rule(self) -> PictureRule:
+        """How many patches and visual tokens an image becomes."""
+        processor = self.image_processor
+        return PictureRule(
+            patch=processor.patch_size,
+            merge=processor.merge_size,
+            min_pixels=processor.size["shortest_edge"],
+            max_pixels=processor.size["longest_edge"],
+        )
 
     @cached_property
     def image_policy(self) -> ImagePolicy:
         """What images may be read."""
         return ImagePolicy(self.options.max_source_pixels, self.options.allow_remote)
 
-    def encode(self, record: Record) -> Sample:
-        """Return a record as token ids, labels and patches.
+    @cached_property
+    def speech(self) -> Speech:
+        """How the checkpoint names places in pictures."""
+        return Speech.of(self.model_type, self.options)
+
+    def measuring(self, *, decode: bool = False) -> Measuring:
+        """Return what measures records as `encode` makes them, without torch.
+
+        `decode` decodes every picture, to be certain that it can be.
+        """
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        assert isinstance(backend, Tokenizer), type(self.tokenizer)  # as in the whole family
+        return Measuring(
+            renderer=self.renderer,
+            tokenizer_json=backend.to_str(),
+            rule=self.picture_rule,
+            speech=self.speech,
+            room=self.room,
+            policy=self.image_policy,
+            variant=self.variant,
+            decode=decode,
+        )
+
+    def encode(self, record: Record | DenseGroup, variation: Variation | None = None) -> Sample:
+        """Return a record, or a group of dense ones, as token ids, labels and patches.
+
+        With a variation its pictures are changed first, and what is marked in them with them.
 
         Raises:
-            RecordError: The record cannot be used; OverLong when it has too many tokens.
+            RecordError: The record cannot be used; OverLong when it has too many tokens. Of a
+                group, the error's source is the record at fault.
 
         """
-        sample = self._encode(record.source, self.renderer.render(record))
+        shown = self._show(record, variation)
+        sample = self._encode(shown, self.renderer.render(shown.record))
         if sample.target_tokens == 0:
             raise RecordError(record.source, "no token to train", "add an answer")
         return sample
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: Record | DenseGroup) -> Question:
         """Return a record as the question that its last answer is for.
 
         Raises:
             RecordError: As `encode`.
 
         """
-        rendering, truth = self.renderer.question(record)
-        return Question(self._encode(record.source, rendering), rendering.text, truth)
+        shown = self._show(record)
+        rendering, truth = self.renderer.question(shown.record)
+        return Question(self._encode(shown, rendering), rendering.text, truth)
 
-    def _encode(self, source: Source, rendering: Rendering) -> Sample:
-        if len(rendering.images) > self.options.max_length:
-            raise self._over_long(source, f"{len(rendering.images)} images, a token each at least")
-        characters = self.options.max_length * self.longest_token * NORMALISATION_SHRINKS
-        if len(rendering.text) > characters:
-            raise self._over_long(source, f"text of {len(rendering.text)} characters")
+    def _show(self, record: Record | DenseGroup, variation: Variation | None = None) -> Shown:
+        wording = Wording(self.picture_rule, self.speech, self.options.dense)
+        return show(record, self._look, wording, variation)
+
+    def _look(self, source: Source, references: tuple[str, ...]) -> list[Image.Image]:
+        """The decoded pictures, once their headers say that they are not too large together."""
+        encoded, _ = self._read_images(source, references, 0)
+        return self._decode(source, encoded)
+
+    def _encode(self, shown: Shown, rendering: Rendering) -> Sample:
+        source = shown.record.source
+        self.room.for_text(source, len(rendering.text), len(rendering.images))
         ids, labels = tokenize_with_labels(self.tokenizer, rendering.text, rendering.spans)
         labels[:1] = IGNORED  # nothing comes before the first token that could predict it
-        encoded, visual_tokens = self._read_images(source, rendering.images, len(ids))
+        pictures, visual_tokens = self._pictures(shown, rendering.images, len(ids))
         ids, labels = expand_images(ids, labels, self.image_token_id, visual_tokens)
-        if len(ids) > self.options.max_length:
-            visual = f", {sum(visual_tokens)} of them visual" if visual_tokens else ""
-            raise self._over_long(source, f"{len(ids)} tokens{visual}")
-        patches, grids = self._patches(source, encoded)
+        patches, grids = self._patches(pictures)
         return Sample(
-            source=source,
+            sources=shown.sources,
             input_ids=ids,
             labels=labels,
             mm_token_type_ids=(ids == self.image_token_id).astype(np.int64),
             patches=patches,
             image_grid_thw=grids,
-            notes=rendering.notes,
+            notes=tuple(sorted({*shown.notes, *rendering.notes})),
         )
 
-    def _over_long(self, source: Source, what: str) -> OverLong:
-        limit = self.options.max_length
-        return OverLong(
-            source, f"{what}, data.max_length is {limit}", "raise it or lower data.max_pixels"
-        )
+    def _pictures(
+        self, shown: Shown, references: tuple[str, ...], text_tokens: int
+    ) -> tuple[list[Image.Image], list[int]]:
+        """The decoded pictures and their visual tokens; raises OverLong before any is decoded."""
+        source, pictures = shown.record.source, shown.pictures
+        if pictures is None:
+            encoded, visual_tokens = self._read_images(source, references, text_tokens)
+            return self._decode(source, encoded), visual_tokens
+        self.room.for_tokens(source, text_tokens)
+        visual_tokens: list[int] = []
+        for number, picture in enumerate(pictures, start=1):
+            visual_tokens.append(self.picture_rule.visual_tokens(*picture.size))
+            tokens = text_tokens - number + sum(visual_tokens)
+            self.room.for_images(source, tokens, number, len(pictures))
+        return list(pictures), visual_tokens
 
     def _read_images(
         self, source: Source, references: tuple[str, ...], text_tokens: int
     ) -> tuple[list[bytes], list[int]]:
         """The encoded images and their visual tokens, by their headers: nothing is decoded yet."""
         folder = Path(source.file).parent
-        processor = self.image_processor
         encoded, visual_tokens = [], []
-        if text_tokens > self.options.max_length:
-            raise self._over_long(source, f"at least {text_tokens} tokens")
+        self.room.for_tokens(source, text_tokens)
         for number, reference in enumerate(references, start=1):
             try:
                 data = read_encoded(reference, folder, self.image_policy)
                 width, height = image_size(data, self.image_policy)
             except ImageError as error:
-                raise _image_error(source, number, len(references), error) from error
-            patches = processor.get_number_of_image_patches(height, width)
+                raise image_error(source, number, len(references), error) from error
             encoded.append(data)
-            visual_tokens.append(patches // processor.merge_size**2)
+            visual_tokens.append(self.picture_rule.visual_tokens(width, height))
             tokens = text_tokens - number + sum(visual_tokens)
-            if tokens > self.options.max_length:
-                so_far = f"at least {tokens} tokens after {number} of {len(references)} images"
-                raise self._over_long(source, so_far)
+            self.room.for_images(source, tokens, number, len(references))
         return encoded, visual_tokens
 
-    def _patches(
-        self, source: Source, encoded: list[bytes]
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Patches (P, D) as uint8 and grids (I, 3) of a sample's images."""
-        if not encoded:
-            return None, None
-        patches, grids = [], []
+    def _decode(self, source: Source, encoded: list[bytes]) -> list[Image.Image]:
+        pictures: list[Image.Image] = []
         for number, data in enumerate(encoded, start=1):
             try:
-                image = decode_image(data, self.image_policy)
+                pictures.append(decode_image(data, self.image_policy))
             except ImageError as error:
-                raise _image_error(source, number, len(encoded), error) from error
-            image_patches, grid = self.cut_into_patches(image)
+                raise image_error(source, number, len(encoded), error) from error
+        return pictures
+
+    def _patches(self, pictures: list[Image.Image]) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Patches (P, D) as uint8 and grids (I, 3) of a sample's pictures."""
+        if not pictures:
+            return None, None
+        patches, grids = [], []
+        for picture in pictures:
+            image_patches, grid = self.cut_into_patches(picture)
             patches.append(image_patches)
             grids.append(grid)
         return np.concatenate(patches), np.concatenate(grids)
@@ -321,8 +382,3 @@ def _renderer(
         end_of_text=str(tokenizer.eos_token),
         options=data,
     )
-
-
-def _image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:
-    what = f"image {number} of {images}: {error}"
-    return RecordError(source, what, "replace the image or remove the record")

@@ -8,7 +8,7 @@ from trainer.config.schema import DataConfig
 from trainer.data.chat import Answer, ChatFormat, Rendered, conversation, describe_edit
 from trainer.data.control import ControlTokens
 from trainer.data.errors import DataError, RecordError
-from trainer.data.records import ChatRecord, Message, PromptRecord, Record, TextRecord
+from trainer.data.records import ChatRecord, Message, PromptRecord, TextRecord, WrittenRecord
 
 ESCAPED = "text that spelled a control token was escaped"
 
@@ -34,7 +34,7 @@ class Renderer:
     end_of_text: str  # what ends a base model's text
     options: DataConfig
 
-    def render(self, record: Record) -> Rendering:
+    def render(self, record: WrittenRecord) -> Rendering:
         """Return the text of a record and its trained spans.
 
         Raises:
@@ -54,7 +54,7 @@ class Renderer:
         notes = {*rendering.notes, *(() if checked is record else (ESCAPED,))}
         return replace(rendering, notes=tuple(sorted(notes)))
 
-    def question(self, record: Record) -> tuple[Rendering, str]:
+    def question(self, record: WrittenRecord) -> tuple[Rendering, str]:
         """Return the text that asks for a record's last answer, and that answer.
 
         Raises:
@@ -75,7 +75,7 @@ class Renderer:
         asked = replace(rendering, text=prompt, spans=())
         return asked, rendering.text[start:end].removesuffix(closing)
 
-    def _without_control_tokens(self, record: Record) -> Record:
+    def _without_control_tokens(self, record: WrittenRecord) -> WrittenRecord:
         values = {f.name: getattr(record, f.name) for f in fields(record)}
         texts = {name: values[name] for name in values if name not in ("source", "images")}
         spelled = self.control.spelled_in(texts)
@@ -89,7 +89,7 @@ class Renderer:
             )
         return replace(record, **self.control.escaped(texts))
 
-    def _check_image_places(self, record: Record, rendering: Rendering) -> None:
+    def _check_image_places(self, record: WrittenRecord, rendering: Rendering) -> None:
         places = rendering.text.count(self.image_token)
         if places != len(rendering.images):
             raise RecordError(
@@ -98,7 +98,7 @@ class Renderer:
                 "put images into user turns, where the template expects them",
             )
 
-    def _render_chat(self, record: Record) -> Rendering:
+    def _render_chat(self, record: WrittenRecord) -> Rendering:
         assert self.chat is not None
         if isinstance(record, TextRecord):
             raise RecordError(
@@ -118,7 +118,7 @@ class Renderer:
         spans = tuple(self.chat.trained_spans(rendered, answers))
         return Rendering(rendered.text, spans, record.images, _edits(rendered, turns, answers))
 
-    def _render_plain(self, record: Record) -> Rendering:
+    def _render_plain(self, record: WrittenRecord) -> Rendering:
         if isinstance(record, TextRecord):
             text = record.text + self.end_of_text
             return Rendering(text, ((0, len(text)),))
@@ -147,7 +147,7 @@ class Renderer:
         return "".join(part.get("text", self.image_place) for part in content)
 
 
-def _as_chat(record: Record) -> ChatRecord:
+def _as_chat(record: WrittenRecord) -> ChatRecord:
     if isinstance(record, ChatRecord):
         return record
     assert isinstance(record, PromptRecord)

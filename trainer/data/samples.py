@@ -15,9 +15,9 @@ IGNORED = -100  # label of a token that is not trained
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """One record as the model reads it."""
+    """One record, or a group of them, as the model reads it."""
 
-    source: Source
+    sources: tuple[Source, ...]  # of the records
     input_ids: np.ndarray  # int64 (T,)
     labels: np.ndarray  # int64 (T,)
     mm_token_type_ids: np.ndarray  # int64 (T,), 0 text, 1 image
@@ -68,7 +68,7 @@ def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) 
         mm_token_type_ids=_padded([sample.mm_token_type_ids for sample in samples], 0),
         patches=np.concatenate(patches) if patches else None,
         image_grid_thw=np.concatenate(grids) if grids else None,
-        sources=tuple(sample.source for sample in samples),
+        sources=tuple(source for sample in samples for source in sample.sources),
         skipped=tuple(skipped),
         notes=dict(Counter(note for sample in samples for note in sample.notes)),
     )

@@ -1,4 +1,4 @@
-"""A process that builds batches for the trainer, and the trainer's hold on it."""
+"""A process that works on records, batches above all, and its parent's hold on it."""
 
 import contextlib
 import multiprocessing
@@ -7,37 +7,46 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from trainer.data.errors import DataError, WorkerFailed
-from trainer.data.samples import BatchArrays
 
 START_TIMEOUT_SECONDS = 300.0  # importing from a cold network disk takes minutes
 IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 READY = "ready"
 NICENESS = 10  # batches are made ahead; the trainer's own threads come first
 
-Request = tuple[str, tuple[int, ...]]  # split, record numbers
+
+class Request(NamedTuple):
+    """Which batch is wanted; it depends on nothing else."""
+
+    split: str
+    samples: tuple[int, ...]
+    epoch: int | None = None  # of training; None: samples as they lie, without augmentation
 
 
-class Builds(Protocol):
-    """Makes a batch from record numbers, in any process."""
+Asked = TypeVar("Asked", contravariant=True)
+Made = TypeVar("Made", covariant=True)
 
-    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
-        """Return the batch of these records."""
+
+class Builds(Protocol[Asked, Made]):
+    """Makes something of records, in any process."""
+
+    def __call__(self, request: Asked, /) -> Made:
+        """Return what is asked for."""
         ...
 
-    def describe(self, split: str, records: Sequence[int]) -> str:
-        """Return where records lie, for messages."""
+    def describe(self, request: Asked, /) -> str:
+        """Return which records it is made of, and where they lie, for messages."""
         ...
 
 
-class Worker:
+class Worker(Generic[Asked, Made]):
     """One process with a pipe to it. A pipe needs no shared memory and no semaphore."""
 
-    def __init__(self, number: int, build: Builds, timeout_seconds: float) -> None:
+    def __init__(self, number: int, build: Builds[Asked, Made], timeout_seconds: float) -> None:
         self.number = number
         self._build = build
         self._timeout_seconds = timeout_seconds
@@ -51,8 +60,8 @@ class Worker:
         other_end.close()
         self._started = False
 
-    def build(self, request: Request) -> BatchArrays:
-        """Return the batch of a request, built in the process.
+    def build(self, request: Asked) -> Made:
+        """Return what is asked for, built in the process.
 
         Raises:
             DataError: What the process found wrong with the data.
@@ -74,7 +83,7 @@ class Worker:
             raise self.failure(request, f"broke:\n{answer}")
         return answer
 
-    def _receive(self, request: Request, timeout_seconds: float) -> Any:
+    def _receive(self, request: Asked, timeout_seconds: float) -> Any:
         """The process's next message. The process itself is watched too: it may have died."""
         deadline = time.monotonic() + timeout_seconds
         watched = [self._pipe, self.process.sentinel]
@@ -84,13 +93,11 @@ class Worker:
             raise EOFError
         return self._pipe.recv()
 
-    def failure(self, request: Request, how: str) -> WorkerFailed:
+    def failure(self, request: Asked, how: str) -> WorkerFailed:
         """Return the error that says how this worker failed, and over which records."""
-        split, records = request
-        where = self._build.describe(split, records)
+        where = self._build.describe(request)
         return WorkerFailed(
-            f"data worker {self.number} (pid {self.process.pid}) {how}; "
-            f"it was to prepare {len(records)} {split} records: {where}"
+            f"data worker {self.number} (pid {self.process.pid}) {how}; it was to prepare {where}"
         )
 
     def kill(self) -> None:
@@ -119,7 +126,7 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection, build: Builds) -> None:
+def _work(pipe: Connection, build: Builds[Any, object]) -> None:
     """The process: answers requests until the pipe closes or its parent is gone."""
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -130,14 +137,13 @@ def _work(pipe: Connection, build: Builds) -> None:
     with contextlib.suppress(EOFError, OSError):
         pipe.send(READY)
         while True:
-            split, records = pipe.recv()
-            pipe.send(_answer(build, split, records))
+            pipe.send(_answer(build, pipe.recv()))
 
 
-def _answer(build: Builds, split: str, records: Sequence[int]) -> BatchArrays | DataError | str:
-    """A batch, what is wrong with the data, or the traceback of anything unforeseen."""
+def _answer(build: Builds[Asked, Made], request: Asked) -> Made | DataError | str:
+    """What was asked for, what is wrong with the data, or the traceback of anything unforeseen."""
     try:
-        return build(split, records)
+        return build(request)
     except DataError as error:
         return error
     except Exception:  # noqa: BLE001 - the trainer raises it, with the records it came from

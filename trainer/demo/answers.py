@@ -13,7 +13,7 @@ from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch
 from trainer.data.index import Dataset, index_file
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import parse_record
+from trainer.data.reading import Records
 from trainer.data.samples import collate
 from trainer.run.layout import RunLayout
 
@@ -38,8 +38,8 @@ def held_out_answers(layout: RunLayout, config: RunConfig, limit: int) -> Iterat
     model.eval()
     preprocessing = Preprocessing.load(config.model, config.data)
     dataset = Dataset((index_file(config.data.validation[0], cache_dir=config.data.cache_dir),))
-    records = (parse_record(dataset.read(i), dataset.source(i)) for i in range(len(dataset)))
-    questions = (preprocessing.question(record) for record in records)
+    records = Records.of(dataset, config.data)
+    questions = (preprocessing.question(records[number]) for number in range(len(records)))
     with_pictures = (question for question in questions if question.sample.patches is not None)
     for question in islice(with_pictures, limit):
         batch = Batch.from_arrays(collate([question.sample], [], preprocessing.pad_id))
@@ -52,4 +52,4 @@ def held_out_answers(layout: RunLayout, config: RunConfig, limit: int) -> Iterat
         )
         new_ids = output[0, inputs["input_ids"].shape[1] :]
         (answer,) = preprocessing.tokenizer.batch_decode([new_ids], skip_special_tokens=True)
-        yield HeldOutAnswer(question.sample.source.line, question.truth, answer)
+        yield HeldOutAnswer(question.sample.sources[0].line, question.truth, answer)

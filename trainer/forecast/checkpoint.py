@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from trainer.config.schema import ModelConfig
 from trainer.config.suggestions import SUGGESTED_MODELS, SuggestedModel
-from trainer.forecast.pictures import read_json_object
+from trainer.data.pictures import read_json_object
 
 PartName = Literal["vision", "aligner", "language"]
 

@@ -6,13 +6,15 @@ from typing import Any
 
 from trainer.config.schema import RunConfig
 from trainer.data.check import check_data
+from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset
 from trainer.data.order import Plan, planned_steps
+from trainer.data.pictures import picture_rule
+from trainer.data.reading import Records
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
 from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
 from trainer.forecast.pace import Pace, earlier_pace
-from trainer.forecast.pictures import picture_rule
 from trainer.forecast.records import PROBLEMS_TOLD, Look, look_at_records, open_dataset
 
 
@@ -64,8 +66,10 @@ class Forecast:
         }
 
 
-def forecast(config: RunConfig, runs: Path) -> Forecast:
+def forecast(config: RunConfig, runs: Path, looks: dict[str, Look] | None = None) -> Forecast:
     """Return what can be said about a run, from a look at data, checkpoint and earlier runs.
+
+    `looks` is what is known of the splits already; other splits have some records looked at.
 
     Raises:
         DataError: The data cannot be trained on; the message says where.
@@ -76,13 +80,14 @@ def forecast(config: RunConfig, runs: Path) -> Forecast:
     data = config.data
     train = open_dataset(data.train, data, data.train_samples)
     validation = open_dataset(data.validation, data, data.validation_samples)
-    look = look_at_records(train, data, rule)
+    known = looks or {}
+    look = known.get("train") or look_at_records(train, data, rule)
     plan = _plan(config, train)
     checkpoint = find_checkpoint(config.model)
     memory = _memory(config, checkpoint, look)
     return Forecast(
         train=look,
-        validation=look_at_records(validation, data, rule),
+        validation=known.get("validation") or look_at_records(validation, data, rule),
         samples_per_step=config.samples_per_step,
         steps_per_epoch=plan.steps_per_epoch,
         total_steps=planned_steps(config, plan),
@@ -95,8 +100,7 @@ def forecast(config: RunConfig, runs: Path) -> Forecast:
 
 
 def _plan(config: RunConfig, train: Dataset) -> Plan:
-    batch = config.batch
-    return Plan(len(train), batch.size, batch.accumulation, config.seed, train.sha256)
+    return plan_of(config, Grouping.of(Records.of(train, config.data), config.seed))
 
 
 def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Memory | None:
@@ -117,7 +121,7 @@ def _look_as_json(look: Look) -> dict[str, Any]:
         "records": look.records,
         "looked_at": look.looked_at,
         "problems": [asdict(problem) for problem in look.problems[:PROBLEMS_TOLD]],
-        "problem_count": len(look.problems),
+        "problem_count": len(look.problems) + look.more_problems,
         "images": look.images,
         "remote_images": look.remote_images,
         "visual_tokens": look.visual_token_range(),

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config.schema import DataConfig
+from trainer.data.encoded import ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError
-from trainer.data.images import ImageError, ImagePolicy, image_size, read_encoded
+from trainer.data.headers import size_by_header
 from trainer.data.index import Dataset, index_file
-from trainer.data.records import ChatRecord, PromptRecord, Record, parse_record
+from trainer.data.pictures import PictureRule
+from trainer.data.reading import Records
+from trainer.data.records import ChatRecord, DenseRecord, PromptRecord, Record, images_of
 from trainer.forecast.memory import Load
-from trainer.forecast.pictures import PictureRule
 
 RECORDS_LOOKED_AT = 500
 SECONDS = 10.0  # pictures on a slow disk end the look earlier
@@ -39,6 +41,7 @@ class Look:
     records: int  # that there are
     looked_at: int = 0
     problems: list[Problem] = field(default_factory=list)
+    more_problems: int = 0  # that are only counted
     visual_tokens: list[int] = field(default_factory=list)  # of each record with images
     images: int = 0
     remote_images: int = 0  # not looked at: they lie elsewhere
@@ -72,8 +75,9 @@ def look_at_records(dataset: Dataset, data: DataConfig, rule: PictureRule) -> Lo
     """
     look = Look(records=len(dataset))
     deadline = time.monotonic() + SECONDS
+    records = Records.of(dataset, data)
     for number in _spread(len(dataset)):
-        _look_at(dataset, number, data, rule, look)
+        _look_at(records, number, rule, look)
         look.looked_at += 1
         if time.monotonic() > deadline:
             break
@@ -87,16 +91,10 @@ def _spread(records: int) -> Iterator[int]:
     yield from np.random.default_rng(0).permutation(chosen).tolist()
 
 
-def _look_at(
-    dataset: Dataset, number: int, data: DataConfig, rule: PictureRule, look: Look
-) -> None:
-    source = dataset.source(number)
+def _look_at(records: Records, number: int, rule: PictureRule, look: Look) -> None:
+    source = records.dataset.source(number)
     try:
-        length = dataset.record_bytes(number)
-        if length > data.max_line_bytes:
-            what = f"a record of {length} bytes, data.max_line_bytes is {data.max_line_bytes}"
-            raise RecordError(source, what, "store images as files beside it, or raise the limit")
-        _measure(parse_record(dataset.read(number), source), data, rule, look)
+        _measure(records[number], records.options, rule, look)
     except RecordError as error:
         look.problems.append(Problem(file=source.file, line=source.line, reason=error.reason))
 
@@ -121,15 +119,15 @@ def _measure(record: Record, data: DataConfig, rule: PictureRule, look: Look) ->
 def _pictures(record: Record, data: DataConfig, rule: PictureRule, look: Look) -> tuple[int, int]:
     """Return the visual tokens and patches of a record."""
     visual = patches = 0
-    references = record.images if isinstance(record, ChatRecord) else ()
+    references = images_of(record)
     policy = ImagePolicy(data.max_source_pixels, allow_remote=False)
     for number, reference in enumerate(references, start=1):
         if data.allow_remote and reference[:8].lower().startswith(ADDRESSES):
             look.remote_images += 1
             continue
         try:
-            encoded = read_encoded(reference, Path(record.source.file).parent, policy)
-            width, height = image_size(encoded, policy)
+            found = find_encoded(reference, Path(record.source.file).parent, policy)
+            width, height = size_by_header(found, policy)
         except ImageError as error:
             what = f"image {number} of {len(references)}: {error}"
             remedy = "replace the image or remove the record"
@@ -145,6 +143,10 @@ def text_tokens(record: Record, *, with_thinking: bool) -> tuple[int, int]:
     if isinstance(record, PromptRecord):
         answer = _tokens(record.response)
         return _tokens(record.prompt) + answer, answer
+    if isinstance(record, DenseRecord):
+        written = [(it.desc, it.shape.points) for it in record.objects]
+        answer = max(_tokens(str(written)), _tokens(record.summary or ""))
+        return answer + 2 * TOKENS_PER_TURN, answer
     if not isinstance(record, ChatRecord):
         return _tokens(record.text), _tokens(record.text)
     thinking = (record.thinking or "") if with_thinking else ""

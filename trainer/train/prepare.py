@@ -1,5 +1,6 @@
 """Build what a rank trains with: data, preprocessing, model, optimizer, and where to go on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -8,11 +9,13 @@ from accelerate.utils import ProjectConfiguration
 
 from trainer.config.load import dump_config
 from trainer.config.schema import RunConfig
-from trainer.data.build import BatchBuilder
+from trainer.data.build import BatchBuilder, Split
+from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset
 from trainer.data.loader import BatchPool
-from trainer.data.order import Plan, planned_steps
+from trainer.data.order import planned_steps
 from trainer.data.preprocessing import Preprocessing
+from trainer.data.reading import Records
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
 from trainer.model.load import load_trainable
@@ -74,7 +77,8 @@ def prepare(
     progress = restore(start, model, optimizer)
     for counted in count_parts(model, config.tune):
         recorder.write(counted)
-    plan = Plan(len(train), config.batch.size, config.batch.accumulation, config.seed, train.sha256)
+    splits = build_splits(config, train, validation)
+    plan = plan_of(config, splits["train"].grouping)
     setup = Setup(
         run=run,
         config=config,
@@ -84,8 +88,9 @@ def prepare(
         optimizer=optimizer,
         train_data=train,
         validation_data=validation,
+        splits=splits,
         plan=plan,
-        pool=build_pool(config, preprocessing, train, validation),
+        pool=build_pool(config, preprocessing, splits),
         total_steps=planned_steps(config, plan),
         data_sha256=train.sha256,
         skipped=read_skipped(run.layout),
@@ -120,11 +125,20 @@ def thread_count(config: RunConfig, earlier: int) -> int:
     return earlier or config.training.threads or torch.get_num_threads()
 
 
+def build_splits(config: RunConfig, train: Dataset, validation: Dataset) -> dict[str, Split]:
+    """Return the records of both splits, and how they are grouped into samples."""
+    splits: dict[str, Split] = {}
+    for name, dataset in (("train", train), ("validation", validation)):
+        records = Records.of(dataset, config.data)
+        splits[name] = Split(records, Grouping.of(records, config.seed))
+    return splits
+
+
 def build_pool(
-    config: RunConfig, preprocessing: Preprocessing, train: Dataset, validation: Dataset
+    config: RunConfig, preprocessing: Preprocessing, splits: Mapping[str, Split]
 ) -> BatchPool:
-    """Return the pool that turns record numbers into batches."""
-    builder = BatchBuilder(preprocessing, {"train": train, "validation": validation})
+    """Return the pool that turns sample numbers into batches."""
+    builder = BatchBuilder(preprocessing, splits)
     return BatchPool(
         builder,
         workers=config.data.workers,
@@ -145,7 +159,7 @@ def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
         Planned(
             total_steps=setup.total_steps,
             steps_per_epoch=plan.steps_per_epoch,
-            records=plan.records,
+            records=len(setup.train_data),
             validation_records=len(setup.validation_data),
             samples_per_step=setup.config.samples_per_step,
         )

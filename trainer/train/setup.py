@@ -1,7 +1,7 @@
 """Everything a rank trains with, built once from the configuration."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch, Window
+from trainer.data.build import Split
 from trainer.data.index import Dataset
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
@@ -45,6 +46,7 @@ class Setup:
     optimizer: torch.optim.Optimizer
     train_data: Dataset
     validation_data: Dataset
+    splits: Mapping[str, Split]
     plan: Plan
     pool: BatchPool
     total_steps: int
@@ -63,10 +65,10 @@ class Setup:
 
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the whole validation set in file order."""
-        return validation_batches(
-            self.pool, len(self.validation_data), self.config.evaluation.batch_size
-        )
+        samples = len(self.splits["validation"].grouping)
+        return validation_batches(self.pool, samples, self.config.evaluation.batch_size)
 
     def validation_singles(self, count: int) -> Iterator[Batch]:
-        """Yield the first records of the validation set, one a batch."""
-        return validation_batches(self.pool, min(count, len(self.validation_data)), 1)
+        """Yield the first samples of the validation set, one a batch."""
+        samples = len(self.splits["validation"].grouping)
+        return validation_batches(self.pool, min(count, samples), 1)

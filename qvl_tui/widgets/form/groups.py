@@ -26,7 +26,7 @@ def group_of(key: str) -> str:
 
 def group_title(group: str) -> str:
     """Return a group's name as it stands on the screen."""
-    return TITLES.get(group, group.capitalize())
+    return TITLES.get(group, group.capitalize().replace(".", ": "))
 
 
 class Groups(OptionList):

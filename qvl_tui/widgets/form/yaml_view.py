@@ -52,12 +52,18 @@ def _lines(texts: Mapping[str, str], verdict: Verdict) -> list[tuple[str, Text]]
     before = ""
     for key in options():
         section, _, name = key.rpartition(".")
-        if section != before:
-            lines.append((section, Text(f"{PLAIN}{section}:")))
+        if section and section != before:
+            outer, _, opened = section.rpartition(".")
+            lines.append((section, Text(f"{PLAIN}{_indented(outer, opened)}:")))
         value = texts.get(key, "") if key in verdict.problems else _scalar(verdict.values.get(key))
-        lines.append((key, _line(key, f"{'  ' * bool(section)}{name}: {value}", verdict)))
+        lines.append((key, _line(key, f"{_indented(section, name)}: {value}", verdict)))
         before = section
     return lines
+
+
+def _indented(section: str, name: str) -> str:
+    """Return a name as far to the right as it lies deep."""
+    return "  " * len(section.split(".") if section else ()) + name
 
 
 def _line(key: str, text: str, verdict: Verdict) -> Text:

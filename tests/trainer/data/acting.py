@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from trainer.data.errors import Source
 from trainer.data.samples import BatchArrays, collate
+from trainer.data.worker import Request
 
 
 @dataclass
@@ -19,8 +19,8 @@ class Acting:
 
     folder: Path
 
-    def __call__(self, split: str, records: Sequence[int]) -> BatchArrays:
-        for record in records:
+    def __call__(self, request: Request) -> BatchArrays:
+        for record in request.samples:
             (self.folder / f"{record}").touch()
             if record == 1000:
                 time.sleep(3600)
@@ -33,9 +33,9 @@ class Acting:
             if record >= 2000:
                 time.sleep(0.05)
         arrays = collate([], [], 0)
-        source = Source(split, records[0], os.getpid())
+        source = Source(request.split, request.samples[0], os.getpid())
         filler = np.zeros((2**20, 1), dtype=np.uint8)
         return BatchArrays(**{**vars(arrays), "sources": (source,), "patches": filler})
 
-    def describe(self, split: str, records: Sequence[int]) -> str:
-        return f"{split} " + " ".join(map(str, records))
+    def describe(self, request: Request) -> str:
+        return f"{request.split} " + " ".join(map(str, request.samples))

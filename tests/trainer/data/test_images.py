@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainer.data.images import ImageError, ImagePolicy, decode_image, image_size, read_encoded
+from trainer.data.encoded import ImageError, ImagePolicy, read_encoded
+from trainer.data.images import decode_image, image_size
 
 POLICY = ImagePolicy(max_source_pixels=1_000_000, allow_remote=False)
 Picture = Callable[..., Image.Image]

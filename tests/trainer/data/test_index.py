@@ -103,7 +103,7 @@ def test_a_broken_array_is_refused_with_its_place(tmp_path: Path, content: bytes
 
 
 def test_a_large_array_is_refused_with_the_way_out(tmp_path: Path):
-    with pytest.raises(DataError, match="convert it to JSONL, one record a line"):
+    with pytest.raises(DataError, match=r"convert it to JSONL \(qvl data convert\)"):
         indexed(tmp_path / "d.json", b"[" + b"1," * 1000 + b"1]", max_array_bytes=1024)
 
 
@@ -188,8 +188,9 @@ def test_several_files_are_one_row_of_records(tmp_path: Path):
     assert dataset.source(2).file.endswith("2.jsonl")
     sizes = [dataset.record_bytes(record) for record in range(len(dataset))]
     assert np.concatenate([file.table.sizes() for file in files]).tolist() == sizes
-    assert dataset.longest_records(2) == (2, 0)
-    assert Dataset(tuple(files), limit=2).longest_records(2) == (0, 1)
+    sizes = [dataset.record_bytes(number) for number in range(len(dataset))]
+    assert dataset.sizes().tolist() == sizes
+    assert Dataset(tuple(files), limit=2).sizes().tolist() == sizes[:2]
     assert len(Dataset(tuple(files), limit=2)) == 2
     assert dataset.sha256 != Dataset(tuple(reversed(files))).sha256
 
@@ -260,7 +261,7 @@ def test_a_long_first_element_of_an_array_passes_the_check(tmp_path: Path):
 
 
 def test_the_check_lists_every_problem(tmp_path: Path):
-    contents = {"empty": b"", "blank": b"\n\n", "wrong": b'{"conversations":[]}\n', "array": b"[]"}
+    contents = {"empty": b"", "blank": b"\n\n", "wrong": b'{"chapters":[]}\n', "array": b"[]"}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     names = [*contents, "missing"]
@@ -268,7 +269,7 @@ def test_the_check_lists_every_problem(tmp_path: Path):
         check_data(DataConfig(train=tuple(str(tmp_path / name) for name in names)))
     problems = str(refused.value).splitlines()
     assert len(problems) == 5
-    assert "no `messages`, `prompt` or `text`, only `conversations`" in problems[2]
+    assert "no `messages`, `prompt` or `text`, only `chapters`" in problems[2]
     assert "there is no such file" in problems[4]
 
 

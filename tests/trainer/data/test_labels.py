@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from trainer.data.chat import probe_chat_format
 from trainer.data.errors import DataError, RecordError, Source
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import parse_record
 from trainer.data.samples import IGNORED, Sample
 
 Load = Callable[..., Preprocessing]
@@ -85,7 +86,7 @@ CONVERSATIONS: dict[str, dict[str, Any]] = {
 
 
 def encode(preprocessing: Preprocessing, record: dict[str, Any]) -> Sample:
-    return preprocessing.encode(parse_record(orjson.dumps(record), SOURCE))
+    return preprocessing.encode(parse_record(orjson.dumps(record), SOURCE, RecordFormat("native")))
 
 
 def trained_texts(preprocessing: Preprocessing, sample: Sample) -> list[str]:
@@ -145,7 +146,9 @@ def test_the_prompt_is_tokenised_as_the_model_reads_it_when_it_generates(
     assert sample.input_ids[: len(prompt)].tolist() == prompt
     assert (sample.labels[len(prompt) :][:1] != IGNORED).all()
     assert sample.labels[len(prompt) - 1] == IGNORED
-    question = preprocessing.question(parse_record(orjson.dumps(record), SOURCE))
+    question = preprocessing.question(
+        parse_record(orjson.dumps(record), SOURCE, RecordFormat("native"))
+    )
     assert question.sample.input_ids.tolist() == prompt
     assert question.truth + "<|im_end|>" == rendered_answers(preprocessing, record)[-1]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import orjson
 import psutil
 import pytest
@@ -17,13 +18,17 @@ import torch
 from PIL import Image
 
 from tests.trainer.data.acting import Acting
+from trainer.config.augmentation import AugmentationConfig
 from trainer.data.batch import Batch
-from trainer.data.build import BatchBuilder
+from trainer.data.build import BatchBuilder, Split
 from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
+from trainer.data.grouping import Grouping
 from trainer.data.index import Dataset, index_file
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
+from trainer.data.reading import Records
+from trainer.data.worker import Request
 
 Load = Callable[..., Preprocessing]
 
@@ -50,7 +55,9 @@ def data_file(
 
 def builder(preprocessing: Preprocessing, path: Path) -> BatchBuilder:
     dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
-    return BatchBuilder(preprocessing, {"train": dataset, "validation": dataset})
+    records = Records.of(dataset, preprocessing.options)
+    split = Split(records, Grouping.of(records, 0))
+    return BatchBuilder(preprocessing, {"train": split, "validation": split})
 
 
 def pool(
@@ -88,6 +95,27 @@ def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_
     assert [batch.samples + len(batch.skipped) for batch in validation] == [5, 5, 2]
 
 
+def test_pictures_change_with_every_epoch_of_training_and_never_in_validation(
+    load: Load, data_file: Path
+):
+    noise = AugmentationConfig.model_validate({"ops": [{"name": "noise", "params": {"prob": 1}}]})
+    changing = builder(load("instruct", augmentation=noise), data_file)
+    plain = builder(load("instruct"), data_file)(Request("train", (0, 3)))
+    requests = [Request("train", (0, 3), epoch) for epoch in (0, 1)]
+    first, second = (changing(request) for request in requests)
+    assert first.patches is not None
+    assert second.patches is not None
+    assert not np.array_equal(first.patches, second.patches)
+    with pool(changing, 1) as processes:
+        again = list(processes.batches([requests[1], requests[0]]))
+    assert again[1].patches is not None
+    assert np.array_equal(again[1].patches.numpy(), first.patches)
+    validated = changing(Request("validation", (0, 3)))
+    assert plain.patches is not None
+    assert validated.patches is not None
+    assert np.array_equal(validated.patches, plain.patches)
+
+
 def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Path):
     build = builder(load("instruct"), data_file)
     with pool(build, 0) as inline:
@@ -109,7 +137,7 @@ def test_records_to_be_refused_end_the_run_by_name(load: Load, data_file: Path, 
 def test_over_long_records_are_refused_when_asked(load: Load, data_file: Path):
     build = builder(load("instruct", over_long="refuse", max_length=32), data_file)
     with pytest.raises(DataRefused, match=r"max_length is 32.*set data\.over_long=skip"):
-        build("train", [11])
+        build(Request("train", (11,)))
 
 
 def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_path: Path):
@@ -120,7 +148,7 @@ def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_pat
         file.write(b"\n" + orjson.dumps({"prompt": "p", "response": "r"}))
     build = builder(load("instruct"), path)
     before = psutil.Process().memory_info().rss
-    arrays = build("train", [0, 1])
+    arrays = build(Request("train", (0, 1)))
     assert psutil.Process().memory_info().rss - before < 50 * 2**20
     assert "a record of 300000000 bytes" in arrays.skipped[0].reason
     assert (len(arrays.sources), arrays.sources[0].line) == (1, 2)
@@ -146,7 +174,7 @@ def test_a_file_that_shrinks_during_the_run_ends_it_with_what_changed(load: Load
     ],
 )
 def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: int, how: str):
-    requests = [("train", (number,)) for number in (0, 1, record, 3, 4)]
+    requests = [Request("train", (number,)) for number in (0, 1, record, 3, 4)]
     with pool(Acting(tmp_path), 2, timeout_seconds=1) as batches:
         pids = batches.pids
         stream = batches.batches(requests)
@@ -163,7 +191,7 @@ def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: i
 
 def test_a_worker_killed_from_outside_is_noticed(tmp_path: Path):
     with pool(Acting(tmp_path), 1) as batches:
-        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        stream = batches.batches([Request("train", (number,)) for number in range(2000, 2400)])
         next(stream)
         os.kill(batches.pids[0], signal.SIGKILL)
         with pytest.raises(WorkerFailed, match="was killed by SIGKILL"):
@@ -172,7 +200,7 @@ def test_a_worker_killed_from_outside_is_noticed(tmp_path: Path):
 
 def test_a_worker_stopped_in_its_tracks_is_noticed(tmp_path: Path):
     with pool(Acting(tmp_path), 1, timeout_seconds=1) as batches:
-        stream = batches.batches([("train", (number,)) for number in range(2000, 2400)])
+        stream = batches.batches([Request("train", (number,)) for number in range(2000, 2400)])
         next(stream)
         os.kill(batches.pids[0], signal.SIGSTOP)
         with pytest.raises(WorkerFailed, match="gave no answer for 1 s"):
@@ -184,14 +212,14 @@ def test_workers_do_not_hear_the_signals_that_are_meant_for_the_trainer(tmp_path
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2) * 2:
             for pid in batches.pids:  # the first come while the processes start
                 os.kill(pid, number)
-            found = list(batches.batches([("train", (1,)), ("train", (2,))]))
+            found = list(batches.batches([Request("train", (1,)), Request("train", (2,))]))
             assert len(found) == 2
 
 
 def test_leaving_the_pool_early_leaves_no_process_and_does_not_wait(tmp_path: Path):
     with pool(Acting(tmp_path), 2) as batches:
         pids = batches.pids
-        stream = batches.batches([("train", (number,)) for number in [0, *range(1000, 1001)] * 9])
+        stream = batches.batches([Request("train", (number,)) for number in [0, 1000] * 9])
         next(stream)
         started = time.monotonic()
     assert time.monotonic() - started < 5
@@ -202,7 +230,7 @@ def test_reading_ahead_is_bounded_in_bytes(tmp_path: Path):
     def started() -> int:
         return len(list(tmp_path.iterdir()))
 
-    requests = [("train", (number,)) for number in range(40)]
+    requests = [Request("train", (number,)) for number in range(40)]
     with pool(Acting(tmp_path), 2, prefetch=3 * 2**20 + 2**19) as batches:  # three batches of 1 MB
         stream = batches.batches(requests)
         for taken in range(1, 21):
@@ -215,9 +243,11 @@ def test_reading_ahead_is_bounded_in_bytes(tmp_path: Path):
 
 def test_a_second_stream_runs_beside_the_first(tmp_path: Path):
     with pool(Acting(tmp_path), 2) as batches:
-        train = batches.batches([("train", (number,)) for number in range(20)])
+        train = batches.batches([Request("train", (number,)) for number in range(20)])
         assert next(train).sources[0].line == 0
-        validation = list(batches.batches([("validation", (number,)) for number in range(5)]))
+        validation = list(
+            batches.batches([Request("validation", (number,)) for number in range(5)])
+        )
         assert [batch.sources[0].line for batch in validation] == [0, 1, 2, 3, 4]
         assert [batch.sources[0].line for batch in train] == list(range(1, 20))
 
@@ -226,21 +256,22 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from trainer.data.loader import BatchPool
+from trainer.data.worker import Request
 
 
 class Slow:
-    def __call__(self, split, records):
+    def __call__(self, request):
         print("building", flush=True)
         time.sleep(3600)
 
-    def describe(self, split, records):
+    def describe(self, request):
         return ""
 
 
 if __name__ == "__main__":
     with BatchPool(Slow(), workers=2, prefetch_bytes=1, timeout_seconds=3600) as pool:
         print(*pool.pids, flush=True)
-        next(pool.batches([("train", (0,)), ("train", (1,))]))
+        next(pool.batches([Request("train", (0,)), Request("train", (1,))]))
 """
 
 

@@ -15,8 +15,9 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTo
 from trainer.config.schema import DataConfig, ModelConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import DataError, OverLong, RecordError, Source
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import parse_record
 from trainer.data.samples import IGNORED, Sample, Skipped, collate
 
 Load = Callable[..., Preprocessing]
@@ -32,7 +33,8 @@ def record(*images: str, text: str = "What?", response: str = "A dog.") -> dict[
 
 
 def encode(preprocessing: Preprocessing, value: dict[str, Any]) -> Sample:
-    return preprocessing.encode(parse_record(orjson.dumps(value), Source("/no/d.jsonl", 3, 9)))
+    source = Source("/no/d.jsonl", 3, 9)
+    return preprocessing.encode(parse_record(orjson.dumps(value), source, RecordFormat("native")))
 
 
 def batch_of(preprocessing: Preprocessing, *samples: Sample) -> Batch:
@@ -99,7 +101,8 @@ def test_pictures_lie_where_the_data_file_lies(
 ):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
     line = orjson.dumps(record("a.png"))
-    found = load("instruct").encode(parse_record(line, Source(str(tmp_path / "d.jsonl"), 1, 0)))
+    source = Source(str(tmp_path / "d.jsonl"), 1, 0)
+    found = load("instruct").encode(parse_record(line, source, RecordFormat("native")))
     assert found.image_grid_thw is not None
     with pytest.raises(RecordError, match=r"d\.jsonl:3 .*: image 1 of 1: no file 'a\.png'"):
         encode(load("instruct"), record("a.png"))

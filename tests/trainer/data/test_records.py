@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.data.errors import RecordError, Source
-from trainer.data.records import ChatRecord, PromptRecord, TextRecord, parse_record
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat
+from trainer.data.records import ChatRecord, PromptRecord, TextRecord
 
 SOURCE = Source("train.jsonl", 17, 4242)
 ASK = {"role": "user", "content": "q"}
@@ -16,7 +18,7 @@ ANSWER = {"role": "assistant", "content": "a"}
 
 
 def parse(record: Any) -> Any:
-    return parse_record(orjson.dumps(record), SOURCE)
+    return parse_record(orjson.dumps(record), SOURCE, RecordFormat("native"))
 
 
 def user(*content: Any) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def test_what_is_wrong_is_said_with_its_place(record: Any, what: str):
 )
 def test_broken_json_is_a_record_error(line: bytes):
     with pytest.raises(RecordError, match="broken JSON"):
-        parse_record(line, SOURCE)
+        parse_record(line, SOURCE, RecordFormat("native"))
 
 
 KEYS = [
@@ -175,4 +177,4 @@ def test_any_conversation_is_a_record_or_a_record_error(messages: list[Any], res
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_record_or_a_record_error(line: bytes):
     with pytest.raises(RecordError):
-        parse_record(line, SOURCE)
+        parse_record(line, SOURCE, RecordFormat("native"))

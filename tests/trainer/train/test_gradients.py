@@ -18,7 +18,7 @@ from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.index import Dataset, index_file
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.records import parse_record
+from trainer.data.reading import Records
 from trainer.data.samples import collate
 from trainer.model.load import load_trainable
 from trainer.train.window import Forward, accumulate_gradients
@@ -46,10 +46,8 @@ def forward_of(config: RunConfig) -> Forward:
 def window_of(config: RunConfig, preprocessing: Preprocessing, *cuts: int) -> Window:
     """Return the first records as one window whose micro-batches have the given sizes."""
     dataset = Dataset((index_file(config.data.train[0], cache_dir=config.data.cache_dir),))
-    samples = [
-        preprocessing.encode(parse_record(dataset.read(record), dataset.source(record)))
-        for record in range(sum(cuts))
-    ]
+    records = Records.of(dataset, config.data)
+    samples = [preprocessing.encode(records[number]) for number in range(sum(cuts))]
     batches: list[Batch] = []
     for cut in cuts:
         taken, samples = samples[:cut], samples[cut:]

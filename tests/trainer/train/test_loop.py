@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from trainer.config.load import dump_config, load_config
 from trainer.data.errors import DataChanged, DataRefused
+from trainer.data.lengths import length_table
 from trainer.model.modes import evaluating
 from trainer.run.append import EventWriter
 from trainer.run.codec import decode
@@ -34,6 +36,7 @@ from trainer.run.events import (
     Step,
 )
 from trainer.run.layout import RunLayout
+from trainer.train import rehearsal
 from trainer.train.loop import Outcome, train
 from trainer.train.prepare import prepare
 from trainer.train.progress import Progress
@@ -348,6 +351,29 @@ def test_the_largest_batch_is_tried_without_changing_the_numbers(
         assert torch.equal(weight, before[name])
         assert weight.grad is None
     assert [event.topic for event in trained.of(Notice)][-1] == "largest_first"
+
+
+def test_where_lengths_are_known_the_largest_batch_is_that_of_most_tokens(
+    prepared: Callable[..., Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rehearsal, "CANDIDATES", 1)
+    Image.new("RGB", (640, 640)).save(tmp_path / "large.png")
+    picture = {"role": "user", "content": [{"type": "image", "image": "large.png"}]}
+    values = [{"prompt": "long? " * 60, "response": "?"}, {"messages": [picture], "response": "!"}]
+    (tmp_path / "two.jsonl").write_text("".join(json.dumps(it) + "\n" for it in values))
+    trained = prepared(f"data.train={tmp_path}/two.jsonl")
+
+    def tried() -> str:
+        rehearse_largest_batch(trained.setup)
+        return trained.of(Notice)[-1].message
+
+    with trained.setup.pool:
+        by_lines = tried()
+        records = trained.setup.splits["train"].records
+        table = length_table(records, trained.setup.forward.preprocessing.measuring())
+        assert table.tokens[0] < table.tokens[1]
+        assert by_lines.endswith(f" {table.tokens[0]} tokens")
+        assert tried().endswith(f" {table.tokens[1]} tokens")
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")

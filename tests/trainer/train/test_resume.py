@@ -22,6 +22,9 @@ COMMON = (
     "generation.max_new_tokens=4",
     "checkpoint.every_steps=7",
 )
+OPS = """[
+  {name: flip}, {name: rotate}, {name: crop}, {name: brightness}, {name: noise}, {name: jpeg}
+]""".replace("\n", "")
 
 
 def weights(run) -> dict[str, bytes]:  # noqa: ANN001
@@ -48,6 +51,10 @@ def interrupt(run, seed: int, steps: int, epoch: int) -> None:  # noqa: ANN001
     [
         ("lora", ("model.dtype=fp32", "model.quantization=none", "optimizer.name=adamw")),
         ("qlora", ("model.dtype=fp32", "model.quantization=nf4", "optimizer.name=adamw_8bit")),
+        (
+            "augmented",
+            ("model.quantization=none", "optimizer.name=adamw", f"data.augmentation.ops={OPS}"),
+        ),
     ],
 )
 def test_a_run_killed_four_times_and_stopped_once_equals_one_that_was_not(

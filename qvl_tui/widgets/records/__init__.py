@@ -1,0 +1,1 @@
+"""Records of a data set: their list, their pictures, their conversation."""

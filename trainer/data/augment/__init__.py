@@ -1,0 +1,1 @@
+"""Pictures and what is marked in them, changed together while training."""

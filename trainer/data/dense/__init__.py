@@ -1,0 +1,1 @@
+"""From marked pictures to questions about them."""

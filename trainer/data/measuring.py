@@ -1,0 +1,203 @@
+"""Measure what a record takes, exactly, without decoding a pixel and without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import PIL
+import tokenizers
+from tokenizers import Tokenizer
+
+from trainer.data.dense.answer import conversation_about
+from trainer.data.dense.group import DenseGroup
+from trainer.data.encoded import EncodedFile, ImageError, ImagePolicy, find_encoded
+from trainer.data.errors import RecordError, Source
+from trainer.data.headers import size_by_header
+from trainer.data.marks import is_structured, spoken
+from trainer.data.pictures import PictureRule
+from trainer.data.places import Canvas, Speech
+from trainer.data.records import ChatRecord, DenseRecord, Record, WrittenRecord, images_of
+from trainer.data.rendering import Renderer, Rendering
+from trainer.data.room import Room
+from trainer.data.shown import check_stated_size
+
+WITHOUT_EFFECT = (  # on what a record measures
+    *("train", "validation", "train_samples", "validation_samples", "format", "max_array_bytes"),
+    *("workers", "prefetch_bytes", "worker_timeout_seconds", "cache_dir", "augmentation"),
+    *("over_long", "bad_records"),
+)
+
+
+@dataclass(frozen=True)
+class MeasuredImage:
+    """An image of a record, as its header says."""
+
+    reference: str
+    width: int
+    height: int
+    file: EncodedFile | None  # None: it lies inside the record
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a record takes."""
+
+    tokens: int  # visual ones included
+    target_tokens: int  # that the loss counts
+    patches: int
+    visual_tokens: int
+    images: tuple[MeasuredImage, ...]
+    rendering: Rendering
+    notes: tuple[str, ...]  # what would be changed on the way
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Measures records as a checkpoint reads them; can be sent to another process."""
+
+    renderer: Renderer
+    tokenizer_json: str
+    rule: PictureRule
+    speech: Speech
+    room: Room
+    policy: ImagePolicy
+    variant: str  # instruct, thinking or base
+    decode: bool = False  # every picture, to be certain
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_str(self.tokenizer_json)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in self.__dict__.items()
+            if key not in ("_tokenizer", "identity")
+        }
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of all that decides what records measure, besides their files."""
+        parts = [repr((self.renderer.chat, self.renderer.control.ids, self.renderer.image_place))]
+        parts += [self.renderer.end_of_text, self.tokenizer_json]
+        parts += [repr((self.rule, self.speech, self.room, self.policy, self.decode))]
+        parts += [self.renderer.options.model_dump_json(exclude=set(WITHOUT_EFFECT))]
+        parts += [f"tokenizers {tokenizers.__version__}", f"pillow {PIL.__version__}"]
+        return sha256("\0".join(parts).encode()).hexdigest()
+
+    def measure(self, record: Record) -> Measured:
+        """Return what a record takes: the same numbers as those of its sample.
+
+        A dense record is measured as a question of its own, whatever group it will be in.
+
+        Raises:
+            RecordError: As `Preprocessing.encode`, as far as headers tell; OverLong too.
+
+        """
+        source, notes = record.source, set[str]()
+        images: list[MeasuredImage] | None = None
+        if isinstance(record, DenseRecord) or (
+            isinstance(record, ChatRecord) and is_structured(record)
+        ):
+            images = self._look(source, images_of(record), 0)
+            record = self._written(record, images, notes)
+        rendering = self.renderer.render(record)
+        self.room.for_text(source, len(rendering.text), len(rendering.images))
+        text_tokens, target_tokens = self._count(rendering)
+        images = self._look(source, rendering.images, text_tokens, images or ())
+        if not target_tokens:
+            raise RecordError(source, "no token to train", "add an answer")
+        patches = [self.rule.patches(image.width, image.height) for image in images]
+        visual = [self.rule.visual_tokens(image.width, image.height) for image in images]
+        return Measured(
+            tokens=text_tokens - len(images) + sum(visual),
+            target_tokens=target_tokens,
+            patches=sum(patches),
+            visual_tokens=sum(visual),
+            images=tuple(images),
+            rendering=rendering,
+            notes=tuple(sorted({*notes, *rendering.notes})),
+        )
+
+    def _written(
+        self, record: ChatRecord | DenseRecord, images: Sequence[MeasuredImage], notes: set[str]
+    ) -> WrittenRecord:
+        """Return a record whose places in pictures are words."""
+        canvases = [Canvas.of(image.width, image.height, self.rule) for image in images]
+        if isinstance(record, ChatRecord):
+            return spoken(record, canvases, self.speech, notes)
+        (canvas,) = canvases
+        check_stated_size(record, (canvas.width, canvas.height))
+        dense = self.renderer.options.dense
+        seen = [(canvas, record.objects)]
+        if dense.summary_ratio:  # it may be asked for either
+            group = DenseGroup((record,), summarised=True)
+            conversation_about(group, seen, self.speech, dense, set())
+        return conversation_about(DenseGroup((record,)), seen, self.speech, dense, notes)
+
+    def _look(
+        self,
+        source: Source,
+        references: Sequence[str],
+        text_tokens: int,
+        known: Sequence[MeasuredImage] = (),
+    ) -> list[MeasuredImage]:
+        """Return the sizes of images, as long as they fit beside the text."""
+        self.room.for_tokens(source, text_tokens)
+        images: list[MeasuredImage] = []
+        visual = 0
+        for number, reference in enumerate(references, start=1):
+            image = (
+                known[number - 1]
+                if known
+                else self._look_at(source, reference, number, len(references))
+            )
+            images.append(image)
+            visual += self.rule.visual_tokens(image.width, image.height)
+            self.room.for_images(source, text_tokens - number + visual, number, len(references))
+        return images
+
+    def _count(self, rendering: Rendering) -> tuple[int, int]:
+        """Return the tokens of a text and how many of them the loss counts.
+
+        The pieces are those of `tokenize_with_labels`.
+        """
+        pieces: list[str] = []
+        position = 0
+        for start, end in rendering.spans:
+            pieces += (rendering.text[position:start], rendering.text[start:end])
+            position = end
+        pieces.append(rendering.text[position:])
+        lengths = self._lengths(pieces)
+        answers = sum(lengths[1::2])
+        begins_with_answer = len(lengths) > 1 and lengths[0] == 0 and lengths[1] > 0
+        return sum(lengths), answers - begins_with_answer
+
+    def _lengths(self, pieces: Sequence[str]) -> list[int]:
+        encodings = self._tokenizer.encode_batch_fast(list(pieces), add_special_tokens=False)
+        return [len(encoding) for encoding in encodings]
+
+    def _look_at(self, source: Source, reference: str, number: int, of: int) -> MeasuredImage:
+        try:
+            return look_at_image(source, reference, self.policy, decode=self.decode)
+        except ImageError as error:
+            raise image_error(source, number, of, error) from error
+
+
+def look_at_image(
+    source: Source, reference: str, policy: ImagePolicy, *, decode: bool
+) -> MeasuredImage:
+    """Return the size of an image that a record names, by its header; raises ImageError."""
+    found = find_encoded(reference, Path(source.file).parent, policy)
+    width, height = size_by_header(found, policy, decode=decode)
+    file = found if isinstance(found, EncodedFile) else None
+    return MeasuredImage(reference, width, height, file)
+
+
+def image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:
+    """Return what is said of a record whose image cannot be used."""
+    what = f"image {number} of {images}: {error}"
+    return RecordError(source, what, "replace the image or remove the record")

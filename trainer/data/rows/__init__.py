@@ -1,0 +1,1 @@
+"""Stream records out of the containers people keep them in: JSON, tables, hub data sets."""
