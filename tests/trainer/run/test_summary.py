@@ -81,7 +81,7 @@ def test_the_best_validation_of_a_long_run_is_known_though_its_event_was_not_rea
 def test_the_best_validation_of_a_long_run_is_unknown_where_nothing_tells_it(long_run: RunLayout):
     (long_run.root / RESULTS_NAME).unlink()
     with long_run.events.open("ab") as file:
-        file.write(encode(evaluation(2000, 0.9)))
+        file.write(encode(evaluation(2000, loss=0.9, best=True)))
     told = summarise(long_run)
     assert told.state.best_evaluation is not None
     assert told.best is None
