@@ -50,16 +50,21 @@ def record_picture(file: str, line: int, number: int) -> RecordPicture:
 
 @lru_cache(KEPT_PICTURES)
 def _cached(file: str, _modified: int, line: int, number: int) -> RecordPicture:
+    from trainer.config.reading import ColumnsConfig
     from trainer.data.encoded import ImageError
     from trainer.data.errors import RecordError, Source
-    from trainer.data.records import ChatRecord, parse_record
+    from trainer.data.formats.read import load_object
+    from trainer.data.formats.recognise import RecordFormat, common_format
+    from trainer.data.records import images_of
 
     try:
         text = _record_text(Path(file), line)
         if text is None:
             return _none(f"{file} has no line {line:,} that could be read")
-        record = parse_record(text, Source(file, line, 0))
-        references = record.images if isinstance(record, ChatRecord) else ()
+        source = Source(file, line, 0)
+        value = load_object(text, source)
+        written = RecordFormat(common_format([value], ColumnsConfig()))
+        references = images_of(written.read(value, source))
         if not references:
             return NO_PICTURE
         number %= len(references)

@@ -172,6 +172,23 @@ def test_the_picture_comes_from_the_line_of_the_record(tmp_path: Path, indexed: 
 
 
 @pytest.mark.usefixtures("cache")
+def test_the_picture_of_a_record_is_found_in_whatever_format_it_is_written(tmp_path: Path):
+    Image.new("RGB", (7, 5)).save(tmp_path / "a.png")
+    turns = [{"from": "human", "value": "<image>What?"}, {"from": "gpt", "value": "A square."}]
+    marked = [{"bbox_2d": [0, 0, 3, 3], "desc": "a square"}]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text(
+        json.dumps({"conversations": turns, "image": "a.png"})
+        + "\n"
+        + json.dumps({"images": ["a.png"], "objects": marked, "width": 7, "height": 5})
+    )
+    for line in (1, 2):
+        found = record_picture(str(path), line, 0)
+        assert found.image is not None, found.words
+        assert found.image.size == (7, 5)
+
+
+@pytest.mark.usefixtures("cache")
 def test_an_element_of_an_array_is_found_through_the_index_of_the_trainer(tmp_path: Path):
     path = tmp_path / "data.json"
     elements = [record(encoded(Image.new("RGB", (n, 8)))) for n in (5, 6)]
