@@ -148,8 +148,8 @@ class DataScreen(Screen[None]):
 
     def _look(self) -> None:
         """Show the record under the cursor soon."""
-        self.settled = False
         if self._opened and self._records:
+            self.settled = False
             look = self._read_record(self._split, self.list.record, self._epoch)
             self.run_worker(look, group="record", exclusive=True, exit_on_error=False)
         elif self._opened:
@@ -263,7 +263,7 @@ class DataScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Epochs are of training, the other split must have records."""
         if action == "epoch":
-            return self._split == "train"
+            return self._split == "train" and self._records > 0
         if action == "split":
             other = SPLITS[1 - SPLITS.index(self._split)]
             return bool(self._opened) and self._opened["splits"][other]["records"] > 0

@@ -186,10 +186,10 @@ def test_arrows_walk_through_all_groups_and_back_to_the_first(runs: Path):
     async def session(hands: Hands) -> None:
         form = hands.form.form
         seen = [form.group]
-        for _ in range(11):
+        for _ in range(14):
             await hands.press("pagedown")
             seen.append(form.group)
-        assert len(set(seen)) == 12
+        assert len(set(seen)) == 15
         await hands.press("pagedown")
         assert form.group == "model"
         await hands.press("up")
