@@ -46,10 +46,9 @@ class Forward:
     seed: int
 
     def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Return the model's inputs and the labels, on the device."""
+        """Return the model's inputs on the device, and the labels on the host."""
         device = self.accelerator.device
-        inputs = batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
-        return inputs, batch.labels.to(device)
+        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype), batch.labels
 
     @property
     def pixel_dtype(self) -> torch.dtype:
