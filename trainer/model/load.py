@@ -109,6 +109,8 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
     _hold_masters_in_fp32(model)
     if config.model.activation_checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
+        # It lets gradients flow back to the embeddings, which only the reentrant kind needs.
+        base.disable_input_require_grads()
     return model.train()
 
 
