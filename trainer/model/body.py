@@ -13,16 +13,16 @@ def hidden_states(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
 
     LoRA layers lie inside the base model, so an adapter counts though its own forward is passed by.
     """
-    return _base(model).model(**inputs, use_cache=False).last_hidden_state
+    return base_of(model).model(**inputs, use_cache=False).last_hidden_state
 
 
 def head_weight(model: nn.Module) -> Tensor:
     """Return the weight (V, H) of the head in use, which may be tied or an adapter's own copy."""
-    head = _base(model).lm_head
+    head = base_of(model).lm_head
     assert head.bias is None, "the head has a bias"
     return head.weight
 
 
-def _base(model: nn.Module) -> Any:
-    """The causal language model itself: `model` up to the last norm, and `lm_head`."""
+def base_of(model: nn.Module) -> Any:
+    """Return the causal language model itself: `model` up to the last norm, and `lm_head`."""
     return cast(Any, model.get_base_model() if isinstance(model, PeftModel) else model)

@@ -48,7 +48,9 @@ def take_step(
     record_skipped(setup, "train", window.skipped, progress.step)
     report_edits(setup, window.notes, progress.step)
     seconds = (data_seconds, computed - started, monotonic() - computed)
-    setup.recorder.write(step_event(setup, progress, window, gradients, rates, seconds, updated))
+    event = step_event(setup, progress, window, gradients, rates, seconds, updated)
+    setup.recorder.write(event)
+    setup.efficiency.add(window, event)
     guard(setup, progress, window, gradients)
 
 
@@ -122,6 +124,7 @@ def step_event(  # noqa: PLR0913
         optimizer_seconds=seconds[2],
         tokens_per_second=window.tokens / total if total else None,
         samples_per_second=window.samples / total if total else None,
+        mfu=setup.efficiency.mfu(window, total),
         peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
         updated=updated,
     )
