@@ -25,6 +25,7 @@ from trainer.model.parts import (
     quantized_layers,
     wrongly_quantized_layers,
 )
+from trainer.model.patches import embed_patches_by_products
 from trainer.model.start import start_from_adapter
 from trainer.model.weights import is_adapter
 from trainer.run.events import AnyEvent, Notice, Phase
@@ -81,6 +82,7 @@ def load_base(
     model, loading = loaded
     _check_keys(folder, loading)
     _check_quantized(folder, model)
+    embed_patches_by_products(model.model.visual)
     for part in (model.config, model.config.text_config):
         part.use_cache = False
     return model

@@ -18,7 +18,6 @@ from trainer.model.parts import PARTS
 from trainer.model.peaks import peak_flops
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms
 
-
 COMBINATIONS = [
     modes
     for modes in itertools.product(("frozen", "lora", "full"), repeat=3)
