@@ -35,10 +35,11 @@ def take_step(
     started = monotonic()
     rates = set_learning_rates(setup, progress.step + 1)
     gradients = accumulate_gradients(setup.forward, window)
-    clip_gradients(setup.forward, gradients, setup.config.optimizer.max_gradient_norm)
-    computed = monotonic()
-    progress.step += 1
+    limit = setup.config.optimizer.max_gradient_norm
+    gradients = clip_gradients(setup.forward, gradients, limit)
     updated = window.target_tokens > 0 and gradients.not_finite is None
+    computed = monotonic()  # the device is done, its numbers were waited for
+    progress.step += 1
     if updated:
         prove(setup, progress, window, proof)
         setup.optimizer.step()
