@@ -5,7 +5,7 @@ python -m tests.benchmarks.real_shapes [SIZE:METHOD ...] [--steps 20] [--folder 
 Sizes are 2b, 4b and 8b, methods `lora` (bf16 base) and `nf4`. Pictures have 1,024 visual tokens,
 answers about 60 tokens; LoRA rank 16 on the language model, tower frozen, batch 2 x 2, workers on.
 Printed, over the last half of the steps: the median second of a step, samples and tokens a second,
-where the time goes, and the peak memory. A checkpoint is built once per size in DIR.
+where the time goes, MFU, and the peak memory. A checkpoint is built once per size in DIR.
 """
 
 import argparse
@@ -75,13 +75,15 @@ def report(label: str, steps: list[Step]) -> None:
     late = steps[len(steps) // 2 :]
     seconds = sum(step.seconds for step in late)
     peak = max(step.peak_memory_bytes or 0 for step in late)
+    used = sum((step.mfu or 0.0) * step.seconds for step in late) / seconds
     print(
         f"{label}: {median(step.seconds for step in late):.3f} s a step, "
         f"{sum(step.samples for step in late) / seconds:.2f} samples/s, "
         f"{sum(step.tokens for step in late) / seconds:,.0f} tokens/s, "
         f"data {sum(step.data_seconds for step in late) / seconds:.1%}, "
         f"optimizer {sum(step.optimizer_seconds for step in late) / seconds:.1%}, "
-        f"peak {peak / 2**30:.1f} GiB, loss {steps[0].loss:.2f} to {steps[-1].loss:.2f}",
+        f"MFU {used:.1%}, peak {peak / 2**30:.1f} GiB, "
+        f"loss {steps[0].loss:.2f} to {steps[-1].loss:.2f}",
         flush=True,
     )
 

@@ -25,6 +25,7 @@ from trainer.model.parts import (
     quantized_layers,
     wrongly_quantized_layers,
 )
+from trainer.model.patches import embed_patches_by_products
 from trainer.model.start import start_from_adapter
 from trainer.model.weights import is_adapter
 from trainer.run.events import AnyEvent, Notice, Phase
@@ -81,6 +82,7 @@ def load_base(
     model, loading = loaded
     _check_keys(folder, loading)
     _check_quantized(folder, model)
+    embed_patches_by_products(model.model.visual)
     for part in (model.config, model.config.text_config):
         part.use_cache = False
     return model
@@ -109,6 +111,8 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
     _hold_masters_in_fp32(model)
     if config.model.activation_checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
+        # It lets gradients flow back to the embeddings, which only the reentrant kind needs.
+        base.disable_input_require_grads()
     return model.train()
 
 

@@ -1,11 +1,12 @@
 """Cross entropy on the tokens that have a label.
 
-B samples, T tokens, N target tokens, V vocabulary
+B samples, T tokens, N target tokens
 """
 
 import torch
-from torch.nn import functional
 
+from trainer.model.body import head_weight, hidden_states
+from trainer.objectives.head import head_sums
 from trainer.objectives.terms import Terms
 
 IGNORED_LABEL = -100
@@ -16,33 +17,34 @@ def supervised_terms(
 ) -> Terms:
     """Return the summed cross entropy of a batch with accuracy and entropy sums.
 
-    The head runs only where the next token has a label, so logits are (N, V), not (B, T, V).
+    The head runs only where the next token has a label.
 
     Args:
-        model: A causal language model that takes `logits_to_keep` as a (B, T) mask.
+        model: A causal language model, with or without an adapter.
         inputs: What the model's forward takes.
-        labels: (B, T) token ids, `IGNORED_LABEL` where nothing is trained.
+        labels: (B, T) token ids, `IGNORED_LABEL` where nothing is trained; on the host, where
+            counting them waits for nobody.
 
     Raises:
         ValueError: The batch has no target token.
 
     """
-    targets = labels[:, 1:]  # (B, T - 1), the token after each position
-    has_target = functional.pad(targets != IGNORED_LABEL, (0, 1))  # (B, T)
-    wanted = targets[targets != IGNORED_LABEL]  # (N,)
-    if not wanted.numel():
+    rows, wanted = target_rows(labels)
+    if not len(rows):
         msg = "the batch has no target token"
         raise ValueError(msg)
-    logits = model(**inputs, logits_to_keep=has_target, use_cache=False).logits
-    logits = logits.reshape(-1, logits.shape[-1]).float()  # (N, V)
-    assert logits.shape[0] == wanted.shape[0], "the head ran on other positions than the labels"
-    loss = functional.cross_entropy(logits, wanted, reduction="sum")
-    return Terms(loss, wanted.shape[0], {"loss": loss.detach(), **_metric_sums(logits, wanted)})
+    hidden = hidden_states(model, inputs).flatten(0, 1)  # (B * T, H)
+    chosen = hidden.index_select(0, rows.to(hidden.device, non_blocking=True))  # (N, H)
+    wanted = wanted.to(hidden.device, non_blocking=True)
+    sums = head_sums(chosen, head_weight(model), wanted)
+    detached = {name: value.detach() for name, value in sums._asdict().items()}
+    return Terms(sums.loss, len(rows), detached)
 
 
-@torch.no_grad()
-def _metric_sums(logits: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return how many tokens are ranked first, and the summed entropy in nats."""
-    log_probabilities = functional.log_softmax(logits, dim=-1)  # (N, V)
-    entropy = -(log_probabilities.exp() * log_probabilities).sum()
-    return {"correct": (logits.argmax(dim=-1) == wanted).sum().float(), "entropy": entropy}
+def target_rows(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the flat positions (N,) whose next token has a label, and those labels (N,)."""
+    targets = labels.new_full(labels.shape, IGNORED_LABEL)
+    targets[:, :-1] = labels[:, 1:]  # the token after each position
+    targets = targets.flatten()
+    rows = (targets != IGNORED_LABEL).nonzero().flatten()
+    return rows, targets[rows]

@@ -23,6 +23,7 @@ from trainer.model.parts import count_parts
 from trainer.run import durable
 from trainer.run.events import Notice, Planned, Resumed
 from trainer.run.layout import RunLayout
+from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
 from trainer.train.progress import Progress
@@ -85,6 +86,7 @@ def prepare(
         recorder=recorder,
         accelerator=accelerator,
         forward=Forward(model, preprocessing, accelerator, config.seed),
+        efficiency=Efficiency.of(model, accelerator.device, config.model.dtype),
         optimizer=optimizer,
         train_data=train,
         validation_data=validation,

@@ -16,7 +16,7 @@ from trainer.data.errors import DataError, WorkerFailed
 from trainer.model.errors import ModelError
 from trainer.model.trainability import NotTrainable
 from trainer.run.append import EventWriter
-from trainer.run.events import AttemptStarted, TrainerEnded
+from trainer.run.events import AttemptStarted, Notice, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
 from trainer.train.loop import train
@@ -98,6 +98,8 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
             rehearse_largest_batch(setup)
         requests.begin_training()
         outcome = train(setup, progress, requests)
+        if summary := setup.efficiency.summary():
+            recorder.write(Notice(topic="efficiency", message=summary, step=progress.step))
         write_data_record(setup)
         setup.accelerator.end_training()
     return Ending(FINISHED if outcome == "finished" else STOPPED)

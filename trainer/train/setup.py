@@ -15,6 +15,7 @@ from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.run.events import RecordSkipped
 from trainer.run.layout import RunLayout
+from trainer.train.efficiency import Efficiency
 from trainer.train.recorder import Recorder
 from trainer.train.window import Forward
 
@@ -43,6 +44,7 @@ class Setup:
     recorder: Recorder
     accelerator: Accelerator
     forward: Forward
+    efficiency: Efficiency
     optimizer: torch.optim.Optimizer
     train_data: Dataset
     validation_data: Dataset

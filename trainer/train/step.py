@@ -35,10 +35,11 @@ def take_step(
     started = monotonic()
     rates = set_learning_rates(setup, progress.step + 1)
     gradients = accumulate_gradients(setup.forward, window)
-    clip_gradients(setup.forward, gradients, setup.config.optimizer.max_gradient_norm)
-    computed = monotonic()
-    progress.step += 1
+    limit = setup.config.optimizer.max_gradient_norm
+    gradients = clip_gradients(setup.forward, gradients, limit)
     updated = window.target_tokens > 0 and gradients.not_finite is None
+    computed = monotonic()  # the device is done, its numbers were waited for
+    progress.step += 1
     if updated:
         prove(setup, progress, window, proof)
         setup.optimizer.step()
@@ -48,7 +49,9 @@ def take_step(
     record_skipped(setup, "train", window.skipped, progress.step)
     report_edits(setup, window.notes, progress.step)
     seconds = (data_seconds, computed - started, monotonic() - computed)
-    setup.recorder.write(step_event(setup, progress, window, gradients, rates, seconds, updated))
+    event = step_event(setup, progress, window, gradients, rates, seconds, updated)
+    setup.recorder.write(event)
+    setup.efficiency.add(window, event)
     guard(setup, progress, window, gradients)
 
 
@@ -122,6 +125,7 @@ def step_event(  # noqa: PLR0913
         optimizer_seconds=seconds[2],
         tokens_per_second=window.tokens / total if total else None,
         samples_per_second=window.samples / total if total else None,
+        mfu=setup.efficiency.mfu(window, total),
         peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
         updated=updated,
     )

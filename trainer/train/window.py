@@ -1,7 +1,8 @@
 """One optimizer step: forward and backward over a window, the guard, the update."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -13,25 +14,44 @@ from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gradients:
-    """What forward and backward over a window left behind, before any update."""
+    """What forward and backward over a window left behind, before any update.
+
+    Everything stays on the device until the first number is asked for; then all of them come over
+    at once, so that a step waits for the device a single time.
+    """
 
     target_tokens: int
-    sums: dict[str, float] = field(default_factory=dict[str, float])
-    norm: float = 0.0  # before clipping
+    sums: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])  # scalars
+    clipped_norm: torch.Tensor | None = None  # before clipping; None: nothing was clipped
+
+    @cached_property
+    def _numbers(self) -> dict[str, float]:
+        scalars = dict(self.sums)
+        if self.clipped_norm is not None:
+            scalars["norm"] = self.clipped_norm
+        if not scalars:
+            return {}
+        together = torch.stack([scalar.double() for scalar in scalars.values()])
+        return dict(zip(scalars, together.tolist(), strict=True))
+
+    @property
+    def norm(self) -> float:
+        """The length of all gradients before clipping; zero where there are none."""
+        return self._numbers.get("norm", 0.0)
 
     def mean(self, name: str) -> float | None:
         """Return a metric per target token; None without target tokens or when not finite."""
         if not self.target_tokens:
             return None
-        value = self.sums[name] / self.target_tokens
+        value = self._numbers[name] / self.target_tokens
         return value if math.isfinite(value) else None
 
     @property
     def not_finite(self) -> Literal["loss", "gradient"] | None:
         """What keeps the optimizer from moving."""
-        if not math.isfinite(self.sums.get("loss", 0.0)):
+        if not math.isfinite(self._numbers.get("loss", 0.0)):
             return "loss"
         return None if math.isfinite(self.norm) else "gradient"
 
@@ -46,10 +66,9 @@ class Forward:
     seed: int
 
     def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Return the model's inputs and the labels, on the device."""
+        """Return the model's inputs on the device, and the labels on the host."""
         device = self.accelerator.device
-        inputs = batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
-        return inputs, batch.labels.to(device)
+        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype), batch.labels
 
     @property
     def pixel_dtype(self) -> torch.dtype:
@@ -63,7 +82,6 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
     Each micro-batch's summed loss is divided by the target tokens of the whole window, so how
     the window is cut into micro-batches does not matter.
     """
-    gradients = Gradients(window.target_tokens)
     collected: list[dict[str, torch.Tensor]] = []
     for index, batch in enumerate(window.batches):
         if not batch.target_tokens:
@@ -74,13 +92,15 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
             terms = supervised_terms(forward.model, inputs, labels)
         (terms.numerator / window.target_tokens).backward()
         collected.append(terms.sums)
-    for name in collected[0] if collected else ():
-        gradients.sums[name] = float(sum(sums[name].double() for sums in collected))
-    return gradients
+    sums = {
+        name: torch.stack([sums[name].double() for sums in collected]).sum()
+        for name in (collected[0] if collected else ())
+    }
+    return Gradients(window.target_tokens, sums)
 
 
-def clip_gradients(forward: Forward, gradients: Gradients, max_norm: float) -> None:
-    """Clip all gradients together and note their norm before that."""
+def clip_gradients(forward: Forward, gradients: Gradients, max_norm: float) -> Gradients:
+    """Clip all gradients together and return the same with their norm before that."""
     trainable = [p for p in forward.model.parameters() if p.grad is not None]
     norm = forward.accelerator.clip_grad_norm_(trainable, max_norm)
-    gradients.norm = float(norm) if norm is not None else 0.0
+    return replace(gradients, clipped_norm=norm)

@@ -1,6 +1,8 @@
 """On a GPU a run keeps what it promises on the CPU; its numbers may differ by rounding."""
 
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -8,8 +10,19 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText
 
+import trainer
+from trainer.config.load import load_config
 from trainer.config.schema import OptimizerName
+from trainer.model.trainability import TrainabilityProof
+from trainer.run.append import EventWriter
 from trainer.run.events import AttemptStarted, CheckpointPublished, PartTuned, Resumed
+from trainer.train.prepare import prepare
+from trainer.train.recorder import Recorder
+from trainer.train.requests import Requests
+from trainer.train.setup import RunPaths
+from trainer.train.step import take_step
+
+OURS = Path(trainer.__file__).parent
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
@@ -91,3 +104,28 @@ def test_plain_peft_loads_the_adapter_on_the_gpu(make_run: Callable, tiny_checkp
     after = tuned(input_ids=tokens).logits
     assert torch.isfinite(after).all()
     assert not torch.allclose(before, after)
+
+
+def test_a_step_waits_for_the_gpu_once(make_run: Callable):
+    run = make_run("waits", *COMMON, "model.quantization=none", "data.workers=0")
+    layout = run.layout
+    requests = Requests(layout, 1, 0)
+    recorder = Recorder(EventWriter(layout.events, 1))
+    setup, progress = prepare(
+        RunPaths(layout, 1, supervisor_pid=0), load_config(layout.config), recorder, requests
+    )
+    proof = TrainabilityProof(setup.model)
+    waits: list[list[str]] = []
+    with setup.pool:
+        for window, _ in zip(setup.windows(0), range(5), strict=False):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                torch.cuda.set_sync_debug_mode("warn")
+                try:
+                    take_step(setup, progress, window, 0.0, proof)
+                finally:
+                    torch.cuda.set_sync_debug_mode("default")
+            ours = [it.filename for it in caught if "synchroniz" in str(it.message)]
+            waits.append([name for name in ours if OURS in Path(name).parents])
+    assert proof.done
+    assert [len(it) for it in waits[-2:]] == [1, 1], waits

@@ -1,0 +1,292 @@
+"""Count the floating-point operations of a training step from the shapes of the layers.
+
+A product of matrices costs 2 for every multiplication. Forward, gradient to the input and gradient
+to the weight cost the same; the second is only worked out where something before it is trained,
+the third where the weight itself is. Attention costs 4 x width for every pair of positions that
+see each other, and twice that in the backward; causal attention sees half of the pairs. Left out:
+norms, activations, rotary embeddings, softmax, dequantisation and the optimizer.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from peft.tuners.lora import LoraLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from torch import nn
+
+from trainer.model.body import base_of
+
+# What is computed one after the other in a layer; modules of one stage share their input. The
+# families name the same things differently, so a stage lists every name it may have.
+Stages = tuple[tuple[str, ...], ...]
+ATTENTION = ("attention",)
+TEXT_LAYER: Stages = (
+    ("input_layernorm",),
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.q_norm", "self_attn.k_norm"),
+    ATTENTION,
+    ("self_attn.o_proj",),
+    ("post_attention_layernorm",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+VISION_BLOCK: Stages = (
+    ("norm1",),
+    ("attn.qkv",),
+    ATTENTION,
+    ("attn.proj",),
+    ("norm2",),
+    ("mlp.gate_proj", "mlp.up_proj", "mlp.linear_fc1", "mlp.fc1"),
+    ("mlp.down_proj", "mlp.linear_fc2", "mlp.fc2"),
+)
+MERGER: Stages = (("norm", "ln_q"), ("linear_fc1", "mlp.0"), ("linear_fc2", "mlp.2"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much of everything a batch makes the model compute; or what one of each costs."""
+
+    patches: int = 0
+    visual_tokens: int = 0  # after merging
+    tokens: int = 0
+    target_tokens: int = 0
+    patch_pairs: int = 0  # within a picture
+    window_pairs: int = 0  # within a window of a picture
+    token_pairs: int = 0  # within a sample, causal
+
+    def __add__(self, other: "Extent") -> "Extent":
+        """Return the sum of every field."""
+        return Extent(**{it.name: getattr(self, it.name) + getattr(other, it.name) for it in _ALL})
+
+    def cost(self, amount: "Extent") -> int:
+        """Return what an amount costs when this is what one of each costs."""
+        return sum(a * b for a, b in zip(astuple(self), astuple(amount), strict=True))
+
+
+_ALL = fields(Extent)
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of forward and backward."""
+
+    model: int  # what the result needs
+    recomputed: int = 0  # once more, by activation checkpointing
+
+    def __add__(self, other: "Flops") -> "Flops":
+        """Return the sum."""
+        return Flops(self.model + other.model, self.recomputed + other.recomputed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCost:
+    """What one of each costs in a training step of one model."""
+
+    vision: Extent
+    text: Extent  # of a batch without pictures
+    text_after_vision: Extent  # gradients may have to reach the pictures
+    vision_recomputed: Extent
+    text_recomputed: Extent
+    text_after_vision_recomputed: Extent
+    merge: int  # patches to a side of a visual token
+    window: int | None  # patches to a side of an attention window
+
+    def extent(
+        self, lengths: Iterable[int], grids: Sequence[Sequence[int]], target_tokens: int
+    ) -> Extent:
+        """Return the extent of a batch: tokens of each sample, (t, h, w) patches of each image."""
+        lengths = list(lengths)
+        frames = [(h, w) for t, h, w in grids for _ in range(t)]
+        patches = sum(h * w for h, w in frames)
+        windows = [_squares(h, self.window) * _squares(w, self.window) for h, w in frames]
+        return Extent(
+            patches=patches,
+            visual_tokens=patches // self.merge**2,
+            tokens=sum(lengths),
+            target_tokens=target_tokens,
+            patch_pairs=sum((h * w) ** 2 for h, w in frames),
+            window_pairs=sum(windows),
+            token_pairs=sum(length**2 for length in lengths) // 2,
+        )
+
+    def flops(self, extent: Extent) -> Flops:
+        """Return what forward and backward over a batch of that extent take."""
+        if not extent.patches:
+            return Flops(self.text.cost(extent), self.text_recomputed.cost(extent))
+        model = self.vision + self.text_after_vision
+        again = self.vision_recomputed + self.text_after_vision_recomputed
+        return Flops(model.cost(extent), again.cost(extent))
+
+
+def _squares(length: int, window: int | None) -> int:
+    """The sum of squares of the pieces that windows cut a length into."""
+    if window is None:
+        return length**2
+    return length // window * window**2 + (length % window) ** 2
+
+
+def training_cost(model: nn.Module) -> TrainingCost | None:
+    """Return what training the model as it is set up costs; None: a layer is of no known kind."""
+    base = base_of(model)
+    try:
+        return _training_cost(base.model, base.lm_head)
+    except _Unknown:
+        return None
+
+
+class _Unknown(ValueError):
+    """A layer has weights whose use is not known, such as experts."""
+
+
+def _training_cost(body: Any, head: nn.Module) -> TrainingCost:
+    tower = _Walk()
+    _walk_vision(tower, body.visual)
+    text, after_vision = _Walk(), _Walk(live=tower.live)
+    for walk in (text, after_vision):
+        _walk_text(walk, body.language_model, head)
+    return TrainingCost(
+        vision=tower.cost,
+        text=text.cost,
+        text_after_vision=after_vision.cost,
+        vision_recomputed=tower.recomputed,
+        text_recomputed=text.recomputed,
+        text_after_vision_recomputed=after_vision.recomputed,
+        merge=body.visual.spatial_merge_size,
+        window=_window(body.visual),
+    )
+
+
+def _window(tower: Any) -> int | None:
+    """Patches to a side of a window, as `get_window_index` of Qwen2.5-VL cuts them."""
+    if not hasattr(tower, "window_size"):
+        return None
+    merged = tower.window_size // tower.spatial_merge_size // tower.patch_size
+    return merged * tower.spatial_merge_size
+
+
+def _walk_vision(walk: "_Walk", tower: Any) -> None:
+    walk.stage([tower.patch_embed.proj], "patches")
+    if hasattr(tower, "pos_embed"):
+        walk.live |= _is_trained(_used(tower.pos_embed))
+    full = getattr(tower, "fullatt_block_indexes", range(len(tower.blocks)))
+    reached = walk.live  # by gradients, behind the last block
+    merged = _Walk()
+    taps = list(getattr(tower, "deepstack_visual_indexes", ()))
+    for index, block in enumerate(tower.blocks):
+        pairs = "patch_pairs" if index in full else "window_pairs"
+        walk.layer(_used(block), VISION_BLOCK, "patches", pairs, tower.gradient_checkpointing)
+        reached = walk.live
+        if index in taps:
+            merger = _used(tower.deepstack_merger_list[taps.index(index)])
+            merged.branch(merger, live=reached)
+    merged.branch(_used(tower.merger), live=reached)
+    walk.cost += merged.cost
+    walk.live |= merged.live
+
+
+def _walk_text(walk: "_Walk", text: Any, head: nn.Module) -> None:
+    walk.live |= _is_trained(_used(text.embed_tokens))
+    for layer in text.layers:
+        walk.layer(_used(layer), TEXT_LAYER, "tokens", "token_pairs", text.gradient_checkpointing)
+    walk.live |= _is_trained(_used(text.norm))
+    walk.stage([_used(head)], "target_tokens")
+
+
+class _Walk:
+    """Adds up costs in the order of the forward; `live`: gradients have to come back to here."""
+
+    def __init__(self, *, live: bool = False) -> None:
+        self.live = live
+        self.cost = Extent()
+        self.recomputed = Extent()
+
+    def layer(
+        self, layer: nn.Module, stages: Stages, rows: str, pairs: str, checkpointed: bool
+    ) -> None:
+        """Add a layer with attention; a checkpointed one is run again up to its last product."""
+        _check_known(layer, stages)
+        forward, last = Extent(), 0
+        for names in stages:
+            if names is ATTENTION:
+                forward += self._attention(layer, pairs)
+            elif modules := _present(layer, names):
+                products = list(self.stage(modules, rows))
+                forward += Extent(**{rows: sum(products)})
+                last = products[-1] if products else last
+        if checkpointed and self.live:
+            self.recomputed += forward + Extent(**{rows: -last})
+
+    def _attention(self, layer: nn.Module, pairs: str) -> Extent:
+        width = _attention_width(layer)
+        self.cost += Extent(**{pairs: 4 * width * (3 if self.live else 1)})
+        return Extent(**{pairs: 4 * width})
+
+    def branch(self, merger: nn.Module, *, live: bool) -> None:
+        """Add a merger that hangs on a tower which gradients reach or not."""
+        _check_known(merger, MERGER)
+        before, self.live = self.live, live
+        for names in MERGER:
+            self.stage(_present(merger, names), "visual_tokens")
+        self.live |= before
+
+    def stage(self, modules: Sequence[nn.Module], rows: str) -> list[int]:
+        """Add modules that share their input; return what their products cost in the forward."""
+        forward: list[int] = []
+        for module in modules:
+            for product in _products(module, live=self.live):
+                self.cost += Extent(**{rows: product.forward * product.passes})
+                forward.append(product.forward)
+        self.live |= any(map(_is_trained, modules))
+        return forward
+
+
+@dataclass(frozen=True)
+class _Product:
+    forward: int  # a row
+    passes: int
+
+
+def _products(module: nn.Module, *, live: bool) -> Iterator[_Product]:
+    """Yield the products of a layer in their order; norms have none."""
+    if isinstance(module, LoraLayer):
+        yield from _products(module.get_base_layer(), live=live)
+        for name in module.active_adapters:
+            if name in module.lora_A:
+                yield from _products(module.lora_A[name], live=live)
+                yield from _products(module.lora_B[name], live=True)
+    elif isinstance(module, nn.Linear):
+        elements = module.in_features * module.out_features
+        yield _Product(2 * elements, 1 + live + module.weight.requires_grad)
+    elif isinstance(module, nn.Conv3d):  # its stride is its kernel: a product
+        yield _Product(2 * module.weight.numel(), 1 + live + module.weight.requires_grad)
+
+
+def _attention_width(layer: Any) -> int:
+    """Heads times their width, as queries have it."""
+    if hasattr(layer, "self_attn"):
+        return _used(layer.self_attn.q_proj).out_features
+    return _used(layer.attn.qkv).out_features // 3
+
+
+def _used(module: Any) -> Any:
+    """The module the forward reads; PEFT keeps the untouched original of a fully trained one."""
+    if isinstance(module, AuxiliaryTrainingWrapper):
+        return module.modules_to_save[module.active_adapters[0]]  # pyright: ignore
+    return module
+
+
+def _present(layer: nn.Module, names: tuple[str, ...]) -> list[nn.Module]:
+    found = dict(layer.named_modules())
+    return [found[name] for name in names if name in found]
+
+
+def _check_known(layer: nn.Module, stages: Stages) -> None:
+    known = tuple(f"{name}." for names in stages for name in names)
+    for name, _ in layer.named_parameters():
+        if not name.startswith(known):
+            raise _Unknown(name)
+
+
+def _is_trained(module: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in module.parameters())
