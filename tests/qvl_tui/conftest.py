@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from textual.app import App
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +23,9 @@ def plain_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def patient_notifications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let notifications stay: on a busy machine five seconds pass before a test looks."""
+    monkeypatch.setattr(App, "NOTIFICATION_TIMEOUT", 3600)
