@@ -18,6 +18,7 @@ from trainer.config.options import Option, options, sections
 from trainer.config.paths import MODEL, check_model, with_absolute_paths
 from trainer.config.schema import RunConfig
 from trainer.run.layout import RunLayout
+from trainer.run.regular import is_file, is_there
 
 RUN_CONFIG = RunLayout(Path()).config.name
 FIRST_BASE = "balanced"  # states nothing but the defaults
@@ -86,7 +87,7 @@ def judge(draft: Draft, runs: Path) -> Verdict:
             base_values[key] = None
     base_values["name"] = fresh_name(runs, draft.called or Path(draft.base).stem)
     name = draft.texts.get("name")
-    if name and (runs / name).exists():
+    if name and is_there(runs / name):
         problems.setdefault("name", f"there is a run {name} already; choose another name")
     values = flat_values(config) if config else base_values | _readable(draft, problems)
     return Verdict(
@@ -216,7 +217,7 @@ def _quoted(value: object) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    if Path(text).is_file():
+    if is_file(Path(text)):
         return [text]
     return [piece.strip() for piece in text.split(",") if piece.strip()]
 
@@ -257,7 +258,7 @@ def _base_of(extends: Setting | None) -> str:
         return FIRST_BASE
     stated = str(extends.value)
     beside = extends.origin.folder / stated
-    return str(beside) if stated not in preset_names() or beside.is_file() else stated
+    return str(beside) if stated not in preset_names() or is_file(beside) else stated
 
 
 def _texts_of(settings: Settings) -> dict[str, str]:
@@ -304,7 +305,7 @@ def fresh_name(runs: Path, name: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:90] or "run"
     match = NUMBERED.fullmatch(name)
     stem, number = (match[1], int(match[2])) if match and match[1] else (name, 1)
-    while (runs / name).exists():
+    while is_there(runs / name):
         number += 1
         name = f"{stem}-{number}"
     return name

@@ -4,12 +4,13 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import orjson
 
 from qvl_tui.folders import config_folder
 from trainer.run.regular import open_regular
+from trainer.run.text import sanitise
 
 MAX_BYTES = 2**20  # a larger file is none of ours
 
@@ -119,12 +120,19 @@ def _settings_of(raw: dict[str, Any], path: Path) -> tuple[Settings, str | None]
     for name in (entry.name for entry in fields(Settings) if entry.name in raw):
         value = float(raw[name]) if _is_whole_float(raw[name], types[name]) else raw[name]
         if _fits(value, types[name]) and _in_range(name, value):
-            setattr(settings, name, value)
+            setattr(settings, name, _as_text(value))
         else:
             refused.append(name)
     if not refused:
         return settings, None
     return settings, f"{path}: wrong value of {', '.join(refused)}; the default is used"
+
+
+def _as_text(value: Any) -> Any:
+    """Return a value fit to be shown, as it may say what is shown."""
+    if isinstance(value, list):
+        return [_as_text(entry) for entry in cast("list[Any]", value)]
+    return sanitise(value, None) if isinstance(value, str) else value
 
 
 def _is_whole_float(value: object, expected: Any) -> bool:

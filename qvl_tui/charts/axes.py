@@ -18,10 +18,13 @@ class Snapshot:
     """The numbers of a run at one moment, in arrays that nobody else changes.
 
     A column is copied when it is first asked for: a view would forbid the run's arrays to grow.
+    Rows that came since are left out, rows that went are unknown, so all columns of a table have
+    the length it had at that moment.
     """
 
     def __init__(self, state: RunState) -> None:
         self.state = state
+        self._lengths = {name: len(table_of(state, name)) for name in _POSITIONS}
         self._columns: dict[tuple[TableName, str], Floats] = {}
         self._positions: dict[tuple[TableName, XAxis], Floats] = {}
 
@@ -34,7 +37,7 @@ class Snapshot:
 
     def copy_of(self, table: TableName, name: str) -> Floats:
         """Return a column that is the caller's own."""
-        return _copied(table_of(self.state, table), name)
+        return _copied(table_of(self.state, table), name, self._lengths[table])
 
     def positions(self, table: TableName, x_axis: XAxis) -> Floats:
         """Return where the rows lie on an axis: ascending, NaN where that is unknown."""
@@ -110,12 +113,11 @@ def _known_ends(positions: Floats) -> tuple[float, float] | None:
     return float(positions[known.argmax()]), float(positions[-1 - known[::-1].argmax()])
 
 
-def _copied(table: Table, name: str) -> Floats:
-    values = np.array(table[name], dtype=np.float64)
-    if len(values) != len(table):
-        return np.full(len(table), np.nan)
+def _copied(table: Table, name: str, length: int) -> Floats:
+    values = np.array(table[name], dtype=np.float64)[:length]
     values[~np.isfinite(values)] = np.nan
-    return values
+    missing = length - len(values)
+    return np.append(values, np.full(missing, np.nan)) if missing else values
 
 
 def _of_steps(snapshot: Snapshot, x_axis: XAxis) -> Floats:

@@ -16,6 +16,7 @@ from qvl_tui.widgets.sheet import Item
 from qvl_tui.widgets.sheet_pane import SheetPane, nothing_yet
 from trainer.run.layout import RunLayout
 from trainer.run.manifest import DamagedCheckpoint, verify_checkpoint
+from trainer.run.regular import is_file
 from trainer.run.state import Checkpoint, RunState
 from trainer.run.text import sanitise
 from trainer.words.numbers import UNKNOWN, count, duration, significant, size
@@ -142,7 +143,7 @@ class Checkpoints(SheetPane):
             return []
         partial_words = f", partial: step {count(final.step)}" if final.partial else ""
         packed = feed.layout.root / "final.zip"
-        source = packed if packed.is_file() else feed.layout.root / final.path
+        source = packed if is_file(packed) else feed.layout.root / final.path
         self._home = copy_home(source)
         there = f"✓ {sanitise(final.path, 60)}/ {size(final.bytes)}{partial_words}"
         if source == packed:

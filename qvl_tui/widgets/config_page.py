@@ -102,9 +102,10 @@ def _data_entries(state: RunState) -> Sequence[Entry]:
         Entry(
             it.split,
             sanitise(it.file, VALUE_CHARACTERS),
-            f"{count(it.records)} records, {size(it.bytes)}, sha256 {it.sha256[:HASH_CHARACTERS]}",
+            f"{count(it.records)} records, {size(it.bytes)}, sha256 {digest}",
         )
         for it in state.data.values()
+        for digest in (sanitise(it.sha256[:HASH_CHARACTERS], HASH_CHARACTERS),)
     ]
 
 

@@ -103,7 +103,8 @@ class Player:
 
     def picture(self) -> str:
         """Return what the screen shows, line by line."""
-        strips = self.app.screen._compositor.render_strips()
+        with self.app._context():
+            strips = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text.rstrip() for strip in strips)
 
     def look(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 from qvl_tui.desk import Desk
 from qvl_tui.messages import OpenRun
 from tests.qvl_tui.player import Player
-from tests.qvl_tui.recorded import NOW, STEP_SECONDS, live, record_run
+from tests.qvl_tui.recorded import live, record_run
+from tests.qvl_tui.recorded_events import NOW, STEP_SECONDS
 from trainer.run.codec import decode, encode
 from trainer.run.layout import RunLayout
 

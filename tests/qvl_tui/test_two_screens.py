@@ -15,7 +15,8 @@ from qvl_tui.messages import OpenRun
 from qvl_tui.settings import load_settings, settings_path
 from tests.qvl_tui.fuzz.commands import Answer, Commands
 from tests.qvl_tui.player import Player
-from tests.qvl_tui.recorded import NOW, Recipe, live, record_run, step_event
+from tests.qvl_tui.recorded import live, record_run
+from tests.qvl_tui.recorded_events import NOW, Recipe, step_event
 from trainer.run.codec import encode
 from trainer.run.layout import RunLayout
 

@@ -23,6 +23,21 @@ def open_regular(path: Path) -> int:
     raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path names a file; not where it cannot be one, as with too long a name."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path names a folder; not where it cannot be one, as with too long a name."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name; not where there cannot be."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises
+
+
 def why_unreadable(error: OSError) -> str:
     """Return which file could not be read and why, in a few words."""
     name = Path(error.filename).name if isinstance(error.filename, str) else ""

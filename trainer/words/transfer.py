@@ -6,6 +6,8 @@ import shlex
 import socket
 from pathlib import Path
 
+from trainer.run.regular import is_folder
+
 SSH_PORT = "22"
 
 
@@ -17,7 +19,7 @@ def copy_home(path: Path) -> str:
     """
     _client, _client_port, host, port = _connection()
     options = "" if port == SSH_PORT else f"-P {port} "
-    options += "-r " if path.is_dir() else ""
+    options += "-r " if is_folder(path) else ""
     address = f"[{host}]" if ":" in host else host
     return f"scp {options}{shlex.quote(f'{getpass.getuser()}@{address}:{path}')} ."
 

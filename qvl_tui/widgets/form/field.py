@@ -14,6 +14,7 @@ from qvl_tui.widgets.form.choice import Choice
 from qvl_tui.widgets.form.path_picker import PathPicker, Wanted
 from trainer.config.options import Option
 from trainer.config.paths import MODEL
+from trainer.run.regular import is_folder
 from trainer.run.text import sanitise
 
 DIFFERS, WRONG, PLAIN = "▌", "✗", " "
@@ -122,7 +123,7 @@ def picker_of(option: Option, value: object) -> PathPicker | None:
         return None
     paths = [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
     folders = (Path(str(path)).parent for path in paths)
-    start = next((it for it in folders if it.is_absolute() and it.is_dir()), Path.cwd())
+    start = next((it for it in folders if it.is_absolute() and is_folder(it)), Path.cwd())
     return PathPicker(wanted.value.capitalize(), wanted, start)
 
 

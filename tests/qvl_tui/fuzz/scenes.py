@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from hypothesis import strategies as st
 
 from tests.qvl_tui.fuzz.commands import Answer
-from tests.qvl_tui.recorded import Recipe, step_event
+from tests.qvl_tui.recorded_events import Recipe, step_event
 from tests.trainer.run.strategies import any_event
 from trainer.run.codec import encode
 

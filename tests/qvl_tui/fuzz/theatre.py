@@ -13,7 +13,8 @@ from qvl_tui.screens.stop import StopScreen
 from tests.qvl_tui.fuzz.commands import Commands
 from tests.qvl_tui.fuzz.scenes import Place, Scene, Write
 from tests.qvl_tui.player import MOMENT_SECONDS, Player
-from tests.qvl_tui.recorded import NOW, live, record_run
+from tests.qvl_tui.recorded import live, record_run
+from tests.qvl_tui.recorded_events import NOW
 from trainer.run.layout import RunLayout
 
 SCENES_PER_APP = 100
