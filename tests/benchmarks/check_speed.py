@@ -91,16 +91,23 @@ class Memory(threading.Thread):
         self.join()
 
 
+def processor_seconds() -> float:
+    """What this process and its children have used: other programs do not count."""
+    me = psutil.Process()
+    times = [it.cpu_times() for it in (me, *me.children(recursive=True))]
+    return sum(it.user + it.system for it in times)
+
+
 def measure(config: RunConfig, records: int, label: str) -> None:
     """Check once and say how fast and with how much memory."""
     memory = Memory()
     started = time.perf_counter()
-    first: list[tuple[int, float]] = []
+    marks: list[tuple[int, float, float]] = []  # records, seconds, seconds of processors
 
     def progress(done: int, _: int) -> None:
-        if not first:
-            first.append((done, time.perf_counter()))
+        if not marks:
             memory.start()
+        marks.append((done, time.perf_counter(), processor_seconds()))
 
     checked = check_records(config, Manner(workers=2), progress)
     seconds = time.perf_counter() - started
@@ -110,10 +117,12 @@ def measure(config: RunConfig, records: int, label: str) -> None:
     tally = checked.tallies["train"]
     assert tally.usable == records, tally.sorted_kinds()
     assert tally.count("error") == tally.count("warning") == 0, tally.sorted_kinds()
-    rate = (records - first[0][0]) / (started + seconds - first[0][1])
+    rate, busy = ((marks[-1][0] - marks[0][0]) / (marks[-1][it] - marks[0][it]) for it in (1, 2))
     print(
-        f"{label}: {seconds:.1f} s, {records / seconds:,.0f} records/s; {rate:,.0f} records/s "
-        f"after the first shard; memory at most {peak:.0f} MB, {growth:+.0f} MB after the first"
+        f"{label}: {seconds:.1f} s, {records / seconds:,.0f} records/s; after the first shard "
+        f"{rate:,.0f} records/s, {busy:,.0f} a second of one processor; "
+        f"memory at most {peak:.0f} MB, {growth:+.0f} MB after the first shard",
+        flush=True,
     )
 
 
