@@ -4,15 +4,16 @@ python -m tests.benchmarks.head [--rows 64 512 2048] [--rounds 5] [--dtype fp32]
 
 Both work out loss, accuracy, entropy and gradients of rows of hidden states against the real
 vocabulary, at the width of the 138 M model, frozen head and trained head. Clocks alternate within
-one process; memory is the rise of the resident peak in a process of its own, gradients included.
+one process; memory is the rise of the resident peak (Linux) in a process of its own, with the
+gradients.
 Printed: seconds and MB of each, and the median of the ratios plain / chunked.
 """
 
 import argparse
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -64,19 +65,22 @@ def run(way: str, hidden: Tensor, weight: Tensor, wanted: Tensor) -> float:
     return seconds
 
 
-def peak_bytes() -> int:
-    """Return the most memory this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def held_bytes(what: str) -> int:
+    """Return the memory this process holds (VmRSS), or the most it held since a reset (VmHWM)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"/proc/self/status has no {what}")
 
 
 def memory(way: str, case: Case, answer: "multiprocessing.Queue[int]") -> None:
-    """Answer by how much one forward and backward raise the peak."""
-    given = tensors((1, *case[1:]))
-    run(way, *given)  # what libraries take once
+    """Answer by how much one forward and backward raise what is held."""
+    run(way, *tensors((1, *case[1:])))  # what libraries take once
     given = tensors(case)
-    before = peak_bytes()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = held_bytes("VmRSS")
     run(way, *given)
-    answer.put(peak_bytes() - before)
+    answer.put(held_bytes("VmHWM") - before)
 
 
 def measured_memory(way: str, case: Case) -> int:
