@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from trainer.config.load import dump_config, load_config
 from trainer.data.batch import Window
 from trainer.data.worker import Request
-from trainer.demo.tiny import build_benchmark_checkpoint
+from trainer.demo.sizes import build_benchmark_checkpoint
 from trainer.forecast.checkpoint import find_checkpoint
 from trainer.forecast.memory import Load, estimate_memory
 from trainer.run.append import EventWriter

@@ -11,7 +11,8 @@ LORA_RANK = 16
 LORA_BYTES = 4 + 4 + 2  # fp32 weight, fp32 gradient, 8-bit AdamW's two moments
 LENGTH_TOKENS = 2048
 LABEL_TOKENS = 512
-LOGIT_BYTES = 10  # bf16 logits, their fp32 copy and its gradient
+CHUNK_LOGITS = 2**25  # that the head works out at once
+LOGIT_BYTES = 10  # of the work on each in bf16, 2 less in fp32
 CONTEXT_BYTES = 1.0 * GIB  # CUDA, cuBLAS and what the allocator cannot use
 
 
@@ -83,7 +84,7 @@ class SuggestedModel:
     @property
     def _overhead(self) -> float:
         """What is held besides frozen weights and activations, in bytes."""
-        logits = LABEL_TOKENS * self.vocabulary * LOGIT_BYTES
+        logits = min(LABEL_TOKENS * self.vocabulary, CHUNK_LOGITS) * LOGIT_BYTES
         return logits + self._lora_parameters * LORA_BYTES + CONTEXT_BYTES
 
     @property

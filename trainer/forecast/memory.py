@@ -14,8 +14,8 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
   tokens. With activation checkpointing the input of every layer, and one layer as far as it is
   larger than the head, which is gone by then. A frozen vision tower keeps nothing. Layers
   trained in full in bf16 keep a copy of their weights in it.
-- head: for every token with a label 20 bytes a word of the vocabulary: logits in fp32, their
-  logarithmic softmax for the loss, and the three copies that entropy takes.
+- head: 10 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
+  2^25, whichever is less; a head that is trained also an fp32 gradient of its own.
   Activations and head are within 10 % of what the CPU takes for a 138 M model, see
   tests/benchmarks/memory_forecast.py.
 - overhead: 1 GiB for CUDA, cuBLAS and what the allocator cannot use.
@@ -26,14 +26,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from trainer.config.schema import LANGUAGE_TARGETS, RunConfig
-from trainer.config.suggestions import CONTEXT_BYTES, NF4_BYTES
+from trainer.config.suggestions import CHUNK_LOGITS, CONTEXT_BYTES, LOGIT_BYTES, NF4_BYTES
 from trainer.forecast.checkpoint import Checkpoint, Tensor
 
 INT8_BYTES = 1.0
 FP32_BYTES = 4
 MOMENT_BYTES = {"8bit": 2, "32bit": 8}
 VALUE_BYTES = {"bf16": 2, "fp32": 4}
-WORD_BYTES = 20  # of the vocabulary, for a token with a label
 DROPPED_COPIES = 1.4  # of the inputs of LoRA layers: a copy and a mask
 
 
@@ -64,7 +63,7 @@ class Memory:
 
 def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load) -> Memory:
     """Return what training takes on its device, by the formula above."""
-    head = load.target_tokens * checkpoint.vocabulary * WORD_BYTES
+    head = _head(config, checkpoint, load)
     return Memory(
         weights=round(_weights(config, checkpoint)),
         training=round(_training(config, checkpoint)),
@@ -72,6 +71,14 @@ def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load) -> Me
         head=head,
         overhead=round(CONTEXT_BYTES),
     )
+
+
+def _head(config: RunConfig, checkpoint: Checkpoint, load: Load) -> int:
+    logits = min(load.target_tokens * checkpoint.vocabulary, CHUNK_LOGITS)
+    in_fp32 = config.model.dtype == "fp32"
+    gradient = checkpoint.vocabulary * checkpoint.hidden * FP32_BYTES
+    trained = config.tune.language == "full"
+    return logits * (LOGIT_BYTES - 2 * in_fp32) + gradient * trained
 
 
 def _weights(config: RunConfig, checkpoint: Checkpoint) -> float:

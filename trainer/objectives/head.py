@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-CHUNK_LOGITS = 2**25  # that exist at once, with 8 bytes each and 10 in bf16
+from trainer.config.suggestions import CHUNK_LOGITS
 
 
 class HeadSums(NamedTuple):
