@@ -30,6 +30,7 @@ MEGABYTE = 10**6
 def a_picture() -> bytes:
     """A JPEG of about 50 KB."""
     noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
     for quality in range(95, 5, -5):
         buffer = io.BytesIO()
         Image.fromarray(noise).save(buffer, "JPEG", quality=quality)
