@@ -30,12 +30,13 @@ MEGABYTE = 10**6
 def a_picture() -> bytes:
     """A JPEG of about 50 KB."""
     noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)
-    quality, encoded = 95, b""
-    while not encoded or len(encoded) > PICTURE_BYTES:
+    buffer = io.BytesIO()
+    for quality in range(95, 5, -5):
         buffer = io.BytesIO()
         Image.fromarray(noise).save(buffer, "JPEG", quality=quality)
-        encoded, quality = buffer.getvalue(), quality - 5
-    return encoded
+        if buffer.tell() <= PICTURE_BYTES:
+            break
+    return buffer.getvalue()
 
 
 def write_records(folder: Path, records: int, *, inside: bool) -> Path:
