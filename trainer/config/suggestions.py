@@ -12,7 +12,7 @@ LORA_BYTES = 4 + 4 + 2  # fp32 weight, fp32 gradient, 8-bit AdamW's two moments
 LENGTH_TOKENS = 2048
 LABEL_TOKENS = 512
 CHUNK_LOGITS = 2**25  # that the head works out at once
-LOGIT_BYTES = 10  # of the work on each in bf16, 2 less in fp32
+LOGIT_BYTES = 12  # of the work on each in bf16, 4 less in fp32
 CONTEXT_BYTES = 1.0 * GIB  # CUDA, cuBLAS and what the allocator cannot use
 
 

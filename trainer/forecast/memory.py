@@ -14,8 +14,8 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
   tokens. With activation checkpointing the input of every layer, and one layer as far as it is
   larger than the head, which is gone by then. A frozen vision tower keeps nothing. Layers
   trained in full in bf16 keep a copy of their weights in it.
-- head: 10 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
-  2^25, whichever is less; a head that is trained also an fp32 gradient of its own.
+- head: 12 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
+  2^25, whichever is less; a head that is trained also a gradient in fp32 and, in bf16, a copy.
   Activations and head are within 10 % of what the CPU takes for a 138 M model, see
   tests/benchmarks/memory_forecast.py.
 - overhead: 1 GiB for CUDA, cuBLAS and what the allocator cannot use.
@@ -76,9 +76,11 @@ def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load) -> Me
 def _head(config: RunConfig, checkpoint: Checkpoint, load: Load) -> int:
     logits = min(load.target_tokens * checkpoint.vocabulary, CHUNK_LOGITS)
     in_fp32 = config.model.dtype == "fp32"
-    gradient = checkpoint.vocabulary * checkpoint.hidden * FP32_BYTES
-    trained = config.tune.language == "full"
-    return logits * (LOGIT_BYTES - 2 * in_fp32) + gradient * trained
+    work = logits * (LOGIT_BYTES - 4 * in_fp32)
+    if config.tune.language != "full":
+        return work
+    copy_bytes = 0 if in_fp32 else VALUE_BYTES["bf16"]
+    return work + checkpoint.vocabulary * checkpoint.hidden * (FP32_BYTES + copy_bytes)
 
 
 def _weights(config: RunConfig, checkpoint: Checkpoint) -> float:
