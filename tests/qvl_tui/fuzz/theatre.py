@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from textual.screen import ModalScreen
 
 from qvl_tui.app import QvlApp
 from qvl_tui.desk import Desk
@@ -83,8 +84,9 @@ class Theatre:
 
 
 def go_to(player: Player, place: Place, layouts: list[RunLayout]) -> None:
-    """Open a screen."""
+    """Open a screen; what asks for something goes first, as nobody can open it twice over."""
     app = player.app
+    player.call(lambda: close_dialogs(app))
     match place:
         case "runs":
             player.call(app._back_to_runs)
@@ -107,6 +109,12 @@ def go_to(player: Player, place: Place, layouts: list[RunLayout]) -> None:
 def called(name: str, layout: RunLayout) -> RunLayout:
     """Give the folder of a run any name."""
     return RunLayout(layout.root.rename(layout.root.with_name(name)))
+
+
+def close_dialogs(app: QvlApp) -> None:
+    """Go back to a screen that stands on its own."""
+    while isinstance(app.screen, ModalScreen):
+        app.pop_screen()
 
 
 def show_stop(app: QvlApp, layout: RunLayout) -> None:
