@@ -27,6 +27,7 @@ class ConfirmScreen(ModalScreen[bool]):
         Button { margin-right: 2; }
     }
     """
+    AUTO_FOCUS = "#no"  # the answer that changes nothing
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes", id="confirm.yes", tooltip="Do it"),
         Binding("n,escape,q", "answer(False)", "no", id="confirm.no", tooltip="Leave it as it is"),
@@ -54,10 +55,6 @@ class ConfirmScreen(ModalScreen[bool]):
             with Horizontal():
                 yield Button(Content(f"y  {self._action_word}"), "warning", id="yes", compact=True)
                 yield Button(Content("n  no"), id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Begin at the answer that changes nothing."""
-        self.query_one("#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer with the button."""

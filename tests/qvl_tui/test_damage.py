@@ -194,7 +194,7 @@ def test_an_error_of_the_reader_is_told_and_not_swallowed(
         raise ValueError("no such event")
 
     async def look() -> None:
-        monkeypatch.setattr("trainer.run.reader.decode_lines", broken)
+        monkeypatch.setattr("trainer.run.files.decode_lines", broken)
         reader = Reader()
         feed = reader.open(layout)
         async with asyncio.timeout(10):

@@ -19,7 +19,7 @@ def test_the_records_of_a_new_run_are_looked_at_token_by_token(
         terminal.command(QVL)
         terminal.wait_for("0 runs", "start a new run")
         terminal.press("n")
-        terminal.wait_for("f9 data")
+        terminal.wait_for("F9 data")
         terminal.press("F3")
         terminal.wait_for("Start from")
         terminal.type("first")
