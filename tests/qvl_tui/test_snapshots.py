@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
+from textual.widgets import Input
 
 from tests.qvl_tui.pictures import draw, record_all
 from tests.qvl_tui.stops import RUNGS, record_stops
@@ -49,11 +50,6 @@ SCENES: dict[str, tuple[str, ...]] = {
     "new-run-empty": ("n",),
     "new-run-configuration": ("down", "e", "f7"),
     "new-run-preflight": ("down", "e", "f6"),
-    "new-run-browse": ("down", "e", "ctrl+o"),
-    "new-run-presets": ("down", "e", "f3"),
-    "new-run-gpu": ("down", "e", "f4"),
-    "new-run-save": ("down", "e", "f2"),
-    "new-run-left": ("down", "e", "ctrl+r", "escape"),
     "log-search": ("down", "enter", "4", "f", "slash", *"checkpoint"),
     "chart-filter": ("down", "enter", "slash", *"loss|gpu"),
     "config-search": ("down", "enter", "6", "f", "slash", *"rate"),
@@ -67,6 +63,12 @@ def runs() -> Iterator[Path]:
     with record_all(folder / "runs"), record_stops(folder / "stops"):
         yield folder / "runs"
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def steady_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the cursor in sight: it blinks by the clock."""
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _self: None)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
