@@ -1,10 +1,13 @@
 """Save what the loop has: checkpoints on the way and the final result."""
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from trainer.model.parts import trainable_parameters
@@ -73,6 +76,15 @@ def save_checkpoint(
     write(Phase(name="save", state="finished", unit="bytes", seconds=published.seconds))
 
 
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Raise what safetensors makes of a full or broken disk as the OSError it is."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(f"weights could not be written: {error}") from error
+
+
 class RanksApart(RuntimeError):
     """The ranks of a run hold different weights."""
 
@@ -107,9 +119,10 @@ def _manifest(setup: Setup, progress: Progress) -> Manifest:
 
 
 def _write_files(setup: Setup, progress: Progress, folder: Path) -> None:
-    save_weights(setup.model, folder)
     tensors, steps = optimizer_tensors(setup.model, setup.optimizer)
-    save_file(tensors, folder / OPTIMIZER_NAME)
+    with disk_errors():
+        save_weights(setup.model, folder)
+        save_file(tensors, folder / OPTIMIZER_NAME)
     (folder / STATE_NAME).write_bytes(encode_progress(progress, steps))
 
 
@@ -143,7 +156,8 @@ def save_final(setup: Setup, progress: Progress) -> None:
     write(Phase(name="final", state="started", unit="bytes"))
 
     def write_files(folder: Path) -> None:
-        save_final_weights(setup.model, folder, setup.forward.pixel_dtype)
+        with disk_errors():
+            save_final_weights(setup.model, folder, setup.forward.pixel_dtype)
         setup.forward.preprocessing.save(folder)
 
     adapter = is_adapter(setup.model)
