@@ -71,7 +71,7 @@ class DataConfig(Section):
         default=300.0, gt=0, description="A micro-batch that takes longer ends the run, in seconds."
     )
     cache_dir: Folder | None = Field(
-        default=None, description="Folder for line indexes; null: ~/.cache/qvl."
+        default=None, description="Folder for line indexes and kept features; null: ~/.cache/qvl."
     )
     coordinates: Coordinates = Field(
         default="auto",

@@ -10,6 +10,7 @@ from trainer.config.section import Folder, Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
 Variant = Literal["auto", "instruct", "thinking", "base"]
+VisionCache = Literal["off", "memory", "disk", "auto"]
 OptimizerName = Literal[
     "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
 ]
@@ -60,6 +61,17 @@ class ModelConfig(Section):
     )
     activation_checkpointing: bool = Field(
         default=False, description="Recompute activations in the backward pass to save memory."
+    )
+    vision_cache: VisionCache = Field(
+        default="auto",
+        description="Where the outputs of a frozen vision tower are kept, so that a picture goes "
+        "through it once: memory, disk (data.cache_dir); auto decides by time and room. "
+        "Not with augmentation.",
+    )
+    vision_cache_bytes: Whole | None = Field(
+        default=None,
+        ge=0,
+        description="Most that is kept, in bytes; null: half of what memory or disk has free.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train; auto: the GPU when there is one."
@@ -278,6 +290,21 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def what_is_kept_of_pictures_stays_true(self) -> Self:
+        """Refuse to keep a vision tower's outputs where they would not be the same again."""
+        if self.model.vision_cache in ("off", "auto"):
+            return self
+        why = None
+        if self.tune.vision != "frozen":
+            why = f"tune.vision is {self.tune.vision}, so the tower's outputs change as it learns"
+        elif self.data.augmentation.ops:
+            why = "data.augmentation.ops changes every picture in every epoch"
+        if why:
+            msg = f"model.vision_cache is {self.model.vision_cache} but {why}; set it to auto"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def early_stopping_has_something_to_go_by(self) -> Self:
         """Refuse early stopping without validation data."""
         if self.evaluation.early_stopping_evaluations and not self.data.validation:
@@ -287,6 +314,11 @@ class RunConfig(Section):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def pictures_stay_the_same(self) -> bool:
+        """Whether the vision tower makes the same of a picture in every epoch."""
+        return self.tune.vision == "frozen" and not self.data.augmentation.ops
 
     @property
     def samples_per_step(self) -> int:

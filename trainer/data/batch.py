@@ -27,10 +27,13 @@ class Batch:
     attention_mask: Tensor  # int64 (B, T)
     labels: Tensor  # int64 (B, T)
     mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
-    patches: Tensor | None  # uint8 (P, D)
-    image_grid_thw: Tensor | None  # int64 (I, 3)
+    patches: Tensor | None  # uint8 (P, D), of the images that are patched
+    image_grid_thw: Tensor | None  # int64 (I, 3), of all images
     sources: tuple[Source, ...]  # of the samples' records
     skipped: tuple[Skipped, ...]
+    image_keys: tuple[bytes, ...] = ()  # (I,); empty: nothing is kept of images
+    patched: tuple[bool, ...] = ()  # (I,), whether an image has patches here
+    features: dict[bytes, Tensor] = field(default_factory=dict[bytes, Tensor])  # kept, by key
     notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
 
     @property
@@ -58,6 +61,22 @@ class Batch:
         """How many images there are (I)."""
         return 0 if self.image_grid_thw is None else len(self.image_grid_thw)
 
+    @cached_property
+    def grids(self) -> list[list[int]]:
+        """The grid of each image: frames, rows and columns of patches."""
+        return [] if self.image_grid_thw is None else self.image_grid_thw.tolist()
+
+    @cached_property
+    def computed(self) -> tuple[bool, ...]:
+        """For each image, whether the vision tower has to run on it; of equal ones on the first."""
+        if not self.image_keys:
+            return (True,) * self.images
+        first = {key: place for place, key in reversed(list(enumerate(self.image_keys)))}
+        return tuple(
+            first[key] == place and key not in self.features
+            for place, key in enumerate(self.image_keys)
+        )
+
     @property
     def nbytes(self) -> int:
         """Memory of all tensors, in bytes."""
@@ -65,7 +84,8 @@ class Batch:
 
     def _tensors(self) -> Iterable[Tensor]:
         tensors = (self.input_ids, self.attention_mask, self.labels, self.mm_token_type_ids)
-        return (t for t in (*tensors, self.patches, self.image_grid_thw) if t is not None)
+        pictures = (self.patches, self.image_grid_thw, *self.features.values())
+        return (t for t in (*tensors, *pictures) if t is not None)
 
     def model_inputs(
         self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
@@ -74,15 +94,22 @@ class Batch:
 
         Patches travel as uint8 and are normalised there: pixel_values is (P, D) of `dtype`.
         """
-        inputs = {
-            "input_ids": _moved(self.input_ids, device),
-            "attention_mask": _moved(self.attention_mask, device),
-        }
-        if self.patches is not None and self.image_grid_thw is not None:
-            inputs["mm_token_type_ids"] = _moved(self.mm_token_type_ids, device)
-            patches = _moved(self.patches, device)
+        inputs = self.token_inputs(device)
+        if self.patches is not None:
+            assert all(self.patched), "an image has no patches"
+            patches = moved(self.patches, device)
             inputs["pixel_values"] = preprocessing.normalize_patches(patches, dtype)
-            inputs["image_grid_thw"] = _moved(self.image_grid_thw, device)
+        return inputs
+
+    def token_inputs(self, device: torch.device) -> dict[str, Tensor]:
+        """Return the inputs besides the pictures, on the device."""
+        inputs = {
+            "input_ids": moved(self.input_ids, device),
+            "attention_mask": moved(self.attention_mask, device),
+        }
+        if self.image_grid_thw is not None:
+            inputs["mm_token_type_ids"] = moved(self.mm_token_type_ids, device)
+            inputs["image_grid_thw"] = moved(self.image_grid_thw, device)
         return inputs
 
     @classmethod
@@ -96,8 +123,8 @@ class Batch:
         return cls(**{**vars(arrays), **tensors})
 
 
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; to a GPU through pinned memory, without waiting for it."""
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return the tensor on the device; to a GPU through pinned memory, without waiting for it."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -146,6 +173,11 @@ class Window:
     def images(self) -> int:
         """How many images there are."""
         return sum(batch.images for batch in self.batches)
+
+    @property
+    def computed_images(self) -> int:
+        """How many of them have to go through the vision tower."""
+        return sum(sum(batch.computed) for batch in self.batches)
 
     @property
     def notes(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import Self
 
+from trainer.data.asking import Asking, KeptFeatures
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.order import Plan
@@ -24,7 +25,7 @@ class BatchPool:
     Use it as a context manager: leaving it ends the processes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         build: Builds[Request, BatchArrays],
         *,
@@ -32,8 +33,11 @@ class BatchPool:
         prefetch_bytes: int,
         timeout_seconds: float,
         batches_at_once: int = 1,
+        kept: KeptFeatures | None = None,
     ) -> None:
         """`batches_at_once` are taken together: the micro-batches of a window."""
+        self._kept = kept
+        self._own = Asking(build, kept)  # where there are no workers
         self._build = build
         self._batches_at_once = batches_at_once
         self._number_of_workers = workers
@@ -41,12 +45,12 @@ class BatchPool:
         self._timeout_seconds = timeout_seconds
         self._largest_batch_bytes = 0
         self._workers: list[Worker[Request, BatchArrays]] = []
-        self._idle: SimpleQueue[Worker[Request, BatchArrays]] = SimpleQueue()
+        self._idle: SimpleQueue[Asking] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for number in range(self._number_of_workers):
             self._workers.append(Worker(number, self._build, self._timeout_seconds))
-            self._idle.put(self._workers[-1])
+            self._idle.put(Asking(self._workers[-1].build, self._kept))
         # One thread for each process takes its answers while the trainer computes.
         self._threads = ThreadPoolExecutor(max(1, len(self._workers)), "qvl-data")
         # Should the context never be left, the interpreter's end must not wait for processes.
@@ -78,7 +82,7 @@ class BatchPool:
         """
         if not self._workers:
             for request in requests:
-                yield Batch.from_arrays(self._build(request))
+                yield self._own(request)
             return
         ahead: deque[tuple[Request, Future[Batch]]] = deque()
         coming = iter(requests)
@@ -105,11 +109,11 @@ class BatchPool:
         return max(1, min(fitting, wanted))
 
     def _ask(self, request: Request) -> Batch:
-        worker = self._idle.get()
+        ask = self._idle.get()
         try:
-            batch = Batch.from_arrays(worker.build(request))
+            batch = ask(request)
         finally:
-            self._idle.put(worker)
+            self._idle.put(ask)
         self._largest_batch_bytes = max(self._largest_batch_bytes, batch.nbytes)
         return batch
 
@@ -150,9 +154,14 @@ def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Wind
         yield Window.of(index, plan.epoch_of(index), made)
 
 
-def validation_batches(pool: BatchPool, samples: int, batch_size: int) -> Iterator[Batch]:
-    """Yield all validation samples in their order, `batch_size` at a time."""
+def validation_batches(
+    pool: BatchPool, samples: int, batch_size: int, *, pixels: bool = False
+) -> Iterator[Batch]:
+    """Yield all validation samples in their order, `batch_size` at a time.
+
+    With `pixels` every picture comes as patches, whatever is kept of it.
+    """
     return pool.batches(
-        Request("validation", tuple(range(first, min(first + batch_size, samples))))
+        Request("validation", tuple(range(first, min(first + batch_size, samples))), pixels=pixels)
         for first in range(0, samples, batch_size)
     )

@@ -21,8 +21,10 @@ class Sample:
     input_ids: np.ndarray  # int64 (T,)
     labels: np.ndarray  # int64 (T,)
     mm_token_type_ids: np.ndarray  # int64 (T,), 0 text, 1 image
-    patches: np.ndarray | None  # uint8 (P, D)
-    image_grid_thw: np.ndarray | None  # int64 (I, 3)
+    patches: np.ndarray | None  # uint8 (P, D), of the images that are patched
+    image_grid_thw: np.ndarray | None  # int64 (I, 3), of all images
+    image_keys: tuple[bytes, ...] = ()  # (I,), SHA-256 of each encoded image; empty: not asked for
+    patched: tuple[bool, ...] = ()  # (I,), False: what the vision tower makes of it is kept
     notes: tuple[str, ...] = ()  # what was changed on the way
 
     @property
@@ -49,6 +51,8 @@ class BatchArrays:
     mm_token_type_ids: np.ndarray
     patches: np.ndarray | None
     image_grid_thw: np.ndarray | None
+    image_keys: tuple[bytes, ...]
+    patched: tuple[bool, ...]
     sources: tuple[Source, ...]
     skipped: tuple[Skipped, ...]
     notes: dict[str, int]
@@ -68,6 +72,8 @@ def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) 
         mm_token_type_ids=_padded([sample.mm_token_type_ids for sample in samples], 0),
         patches=np.concatenate(patches) if patches else None,
         image_grid_thw=np.concatenate(grids) if grids else None,
+        image_keys=tuple(key for sample in samples for key in sample.image_keys),
+        patched=tuple(it for sample in samples for it in sample.patched),
         sources=tuple(source for sample in samples for source in sample.sources),
         skipped=tuple(skipped),
         notes=dict(Counter(note for sample in samples for note in sample.notes)),

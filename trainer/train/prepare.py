@@ -23,6 +23,7 @@ from trainer.model.parts import count_parts
 from trainer.run import durable
 from trainer.run.events import Notice, Planned, Resumed
 from trainer.run.layout import RunLayout
+from trainer.train.build_vision_cache import Workload, build_vision_cache
 from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
@@ -32,6 +33,7 @@ from trainer.train.requests import Requests
 from trainer.train.resume import StartingPoint, find_starting_point, restore
 from trainer.train.setup import RunPaths, Setup
 from trainer.train.skipped import read_skipped
+from trainer.train.vision_cache import VisionCache
 from trainer.train.window import Forward
 
 
@@ -80,20 +82,23 @@ def prepare(
         recorder.write(counted)
     splits = build_splits(config, train, validation)
     plan = plan_of(config, splits["train"].grouping)
+    total_steps = planned_steps(config, plan)
+    workload = Workload(len(train) + len(validation), plan.epochs_done(total_steps))
+    vision = build_vision_cache(config, model, preprocessing, workload, recorder.write)
     setup = Setup(
         run=run,
         config=config,
         recorder=recorder,
         accelerator=accelerator,
-        forward=Forward(model, preprocessing, accelerator, config.seed),
+        forward=Forward(model, preprocessing, accelerator, config.seed, vision),
         efficiency=Efficiency.of(model, accelerator.device, config.model.dtype),
         optimizer=optimizer,
         train_data=train,
         validation_data=validation,
         splits=splits,
         plan=plan,
-        pool=build_pool(config, preprocessing, splits),
-        total_steps=planned_steps(config, plan),
+        pool=build_pool(config, preprocessing, splits, vision),
+        total_steps=total_steps,
         data_sha256=train.sha256,
         skipped=read_skipped(run.layout),
         edits=set(),
@@ -137,16 +142,20 @@ def build_splits(config: RunConfig, train: Dataset, validation: Dataset) -> dict
 
 
 def build_pool(
-    config: RunConfig, preprocessing: Preprocessing, splits: Mapping[str, Split]
+    config: RunConfig,
+    preprocessing: Preprocessing,
+    splits: Mapping[str, Split],
+    vision: VisionCache | None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
-    builder = BatchBuilder(preprocessing, splits)
+    builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
     return BatchPool(
         builder,
         workers=config.data.workers,
         prefetch_bytes=config.data.prefetch_bytes,
         timeout_seconds=config.data.worker_timeout_seconds,
         batches_at_once=config.batch.accumulation,
+        kept=vision.store if vision is not None else None,
     )
 
 

@@ -100,6 +100,8 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
         outcome = train(setup, progress, requests)
         if summary := setup.efficiency.summary():
             recorder.write(Notice(topic="efficiency", message=summary, step=progress.step))
+        if (vision := setup.forward.vision) is not None:
+            vision.close()
         write_data_record(setup)
         setup.accelerator.end_training()
     return Ending(FINISHED if outcome == "finished" else STOPPED)

@@ -71,6 +71,6 @@ class Setup:
         return validation_batches(self.pool, samples, self.config.evaluation.batch_size)
 
     def validation_singles(self, count: int) -> Iterator[Batch]:
-        """Yield the first samples of the validation set, one a batch."""
+        """Yield the first samples of the validation set, one a batch, with their pixels."""
         samples = len(self.splits["validation"].grouping)
-        return validation_batches(self.pool, min(count, samples), 1)
+        return validation_batches(self.pool, min(count, samples), 1, pixels=True)

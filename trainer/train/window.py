@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -12,6 +12,7 @@ from trainer.data.batch import Batch, Window
 from trainer.data.preprocessing import Preprocessing
 from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
+from trainer.train.vision_cache import VisionCache
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,22 @@ class Forward:
     preprocessing: Preprocessing
     accelerator: Accelerator
     seed: int
+    vision: VisionCache | None = None  # None: the tower runs inside the model's forward
 
-    def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def inputs(self, batch: Batch) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs on the device, and the labels on the host."""
+        if self.vision is None or not batch.images:
+            return self.inputs_with_pixels(batch), batch.labels
         device = self.accelerator.device
-        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype), batch.labels
+        inputs: dict[str, Any] = batch.token_inputs(device)
+        with self.accelerator.autocast():
+            inputs["mm_encoder_outputs"] = self.vision.outputs(batch, device, self.pixel_dtype)
+        return inputs, batch.labels
+
+    def inputs_with_pixels(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Return the inputs of a batch that has all its patches, as `generate` needs them."""
+        device = self.accelerator.device
+        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
 
     @property
     def pixel_dtype(self) -> torch.dtype:

@@ -1,0 +1,260 @@
+"""With the vision cache a picture goes through a frozen tower once, and the numbers stay."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainer.config.load import ConfigError, dump_config, load_config
+from trainer.data import disk_features
+from trainer.data.worker import Request
+from trainer.run.append import EventWriter
+from trainer.run.codec import decode
+from trainer.run.events import AnyEvent, Notice, Step
+from trainer.run.layout import RunLayout
+from trainer.train import build_vision_cache
+from trainer.train.free_memory import free_memory_bytes
+from trainer.train.loop import train
+from trainer.train.prepare import prepare
+from trainer.train.recorder import Recorder
+from trainer.train.requests import Requests
+from trainer.train.setup import RunPaths, Setup
+
+# 48 records, 4 a step: 12 steps an epoch
+COMMON = (
+    *("model.dtype=fp32", "model.quantization=none", "optimizer.name=adamw"),
+    *("batch.size=2", "batch.accumulation=2", "training.max_steps=24", "training.threads=1"),
+    *("schedule.warmup_steps=2", "evaluation.every_steps=12", "evaluation.at_end=false"),
+    *("evaluation.generated_samples=1", "generation.max_new_tokens=2"),
+)
+
+
+@dataclass
+class Trained:
+    """A run in this process that came to its end."""
+
+    setup: Setup
+    layout: RunLayout
+
+    def of(self, kind: type) -> list[Any]:
+        events: list[AnyEvent] = [
+            decode(line) for line in self.layout.events.read_bytes().splitlines()
+        ]
+        return [event for event in events if isinstance(event, kind)]
+
+    def losses(self) -> list[float]:
+        return [step.loss for step in self.of(Step)]
+
+    def hits(self) -> list[float]:
+        return [step.further["vision_cache_hits"] for step in self.of(Step)]
+
+    def told(self) -> list[str]:
+        return [it.message for it in self.of(Notice) if it.topic == "vision_cache"]
+
+
+@pytest.fixture
+def trained(
+    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
+) -> Callable[..., Trained]:
+    """Return a function that trains a run with options."""
+    runs: list[Path] = []
+
+    def go(*options: str) -> Trained:
+        layout = RunLayout(tmp_path / f"run-{len(runs)}")
+        layout.root.mkdir()
+        runs.append(layout.root)
+        fixed = (
+            f"model.path={tiny_checkpoint}",
+            f"data.train={shapes[0]}",
+            f"data.validation={shapes[1]}",
+            f"data.cache_dir={tmp_path / 'cache'}",
+            "data.workers=0",
+        )
+        config = load_config("balanced", [*COMMON, *fixed, *options])
+        layout.config.write_text(dump_config(config))
+        run = RunPaths(layout, 1, supervisor_pid=0)
+        requests = Requests(layout, 1, 0)
+        recorder = Recorder(EventWriter(layout.events, 1))
+        setup, progress = prepare(run, config, recorder, requests)
+        with setup.pool:
+            assert train(setup, progress, requests) == "finished"
+        if setup.forward.vision is not None:
+            setup.forward.vision.close()
+        return Trained(setup, layout)
+
+    return go
+
+
+@pytest.mark.parametrize("aligner", ["frozen", "lora"])
+def test_losses_are_those_without_a_cache_and_later_epochs_run_no_tower(
+    trained: Callable[..., Trained], aligner: str
+):
+    tune = (f"tune.aligner={aligner}", "tune.dropout=0.1")
+    without = trained("model.vision_cache=off", *tune)
+    kept = trained("model.vision_cache=memory", *tune, "data.workers=1")
+    disk = trained("model.vision_cache=disk", *tune)
+    again = trained("model.vision_cache=disk", *tune)
+    assert kept.losses() == pytest.approx(without.losses(), abs=1e-5)
+    assert disk.losses() == kept.losses()
+    assert again.losses() == kept.losses()
+    images = [step.images for step in kept.of(Step)]
+    assert sum(kept.hits()[:12]) == 0
+    assert kept.hits()[12:] == images[12:]
+    assert again.hits() == images  # the first run left them on the disk
+    assert any("images of earlier runs" in message for message in again.told())
+    assert "pictures were read back" in kept.told()[-1]
+
+
+def test_a_kept_picture_is_neither_decoded_nor_taken_from_a_record_that_changed(
+    trained: Callable[..., Trained],
+):
+    setup = trained("model.vision_cache=memory").setup
+    with setup.pool:
+        (batch,) = setup.pool.batches([Request("train", (0, 1), 0)])
+        (pixels,) = setup.pool.batches([Request("train", (0, 1), 0, pixels=True)])
+    assert batch.patches is None
+    assert batch.patched == (False,) * batch.images
+    assert batch.features.keys() == set(batch.image_keys)
+    assert pixels.patches is not None
+    assert pixels.image_keys == batch.image_keys
+    assert torch.equal(batch.input_ids, pixels.input_ids)
+    assert pixels.image_grid_thw is not None
+    assert batch.image_grid_thw is not None
+    assert torch.equal(batch.image_grid_thw, pixels.image_grid_thw)
+
+
+def test_a_shard_that_breaks_in_the_middle_of_a_run_changes_no_number(
+    trained: Callable[..., Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = trained("model.vision_cache=disk")
+    shards = list((tmp_path / "cache").rglob("*.safetensors"))
+    monkeypatch.setattr(disk_features, "SHARD_BYTES", 200_000)
+    for shard in shards:
+        content = bytearray(shard.read_bytes())
+        for place in range(4_000, len(content), 40_000):
+            content[place] ^= 255
+        shard.write_bytes(content)
+    damaged = trained("model.vision_cache=disk")
+    assert damaged.losses() == whole.losses()
+    assert any("computed anew" in message for message in damaged.told())
+    assert damaged.hits()[-12:] == [step.images for step in damaged.of(Step)][-12:]
+
+
+def test_a_disk_that_cannot_be_used_turns_the_cache_off_and_ends_no_run(
+    trained: Callable[..., Trained], tmp_path: Path
+):
+    expected = trained("model.vision_cache=memory").losses()
+    (tmp_path / "cache" / build_vision_cache.FOLDER).write_text("in the way")
+    run = trained("model.vision_cache=disk")
+    assert run.losses() == expected
+    assert "nothing is kept" in run.told()[0]
+    assert sum(run.hits()) == 0
+
+
+def test_a_full_memory_keeps_what_it_has_and_says_so(trained: Callable[..., Trained]):
+    run = trained("model.vision_cache=memory", "model.vision_cache_bytes=200000")
+    assert run.losses() == trained("model.vision_cache=memory").losses()
+    (message,) = [it for it in run.told() if "no room" in it]
+    assert "images" in message
+    images = sum(step.images for step in run.of(Step)[12:])
+    assert 0 < sum(run.hits()[12:]) < images
+
+
+def test_auto_keeps_small_data_in_memory_and_says_why(trained: Callable[..., Trained]):
+    run = trained("model.vision_cache=auto", "model.vision_cache_bytes=100000000")
+    assert run.losses() == trained("model.vision_cache=memory").losses()
+    message = run.told()[0]
+    assert message.startswith("kept in memory: about")
+    assert "the tower takes" in message
+    assert sum(run.hits()[12:]) > 0
+
+
+def test_auto_lets_the_disk_take_what_memory_has_no_room_for(
+    trained: Callable[..., Trained], tmp_path: Path
+):
+    run = trained("model.vision_cache=auto", "model.vision_cache_bytes=300000")
+    assert "kept in memory up to 300 kB" in run.told()[0]
+    if "and on disk up to" in run.told()[0]:
+        assert list((tmp_path / "cache").rglob("*.safetensors"))
+    assert run.losses() == trained("model.vision_cache=memory").losses()
+
+
+def test_auto_keeps_nothing_in_a_single_epoch_or_of_pictures_that_change(
+    trained: Callable[..., Trained],
+):
+    short = trained("model.vision_cache=auto", "training.max_steps=3")
+    assert "every picture is seen once" in short.told()[0]
+    assert sum(short.hits()) == 0
+    changing = trained("training.max_steps=3", "data.augmentation.ops=[{name: flip}]")
+    learning = trained("training.max_steps=3", "tune.vision=lora")
+    for run in (changing, learning):
+        assert run.setup.forward.vision is None
+        assert "vision_cache_hits" not in run.of(Step)[0].further
+        assert "cannot keep" in run.told()[0]
+
+
+@pytest.mark.parametrize("option", ["tune.vision=lora", "data.augmentation.ops=[{name: flip}]"])
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_cache_of_pictures_that_change_is_refused(option: str, where: str):
+    with pytest.raises(ConfigError, match="set it to auto"):
+        load_config(
+            "balanced",
+            ["model.path=/m", "data.train=a.jsonl", f"model.vision_cache={where}", option],
+        )
+
+
+def test_operations_of_the_tower_are_not_counted_where_it_did_not_run(
+    trained: Callable[..., Trained],
+):
+    setup = trained("model.vision_cache=memory").setup
+    cost = setup.efficiency.cost
+    assert cost is not None
+    assert setup.efficiency.spent.model_flops > 0
+    first = trained("model.vision_cache=memory", "training.max_steps=12").setup.efficiency
+    without = trained("model.vision_cache=off", "training.max_steps=12").setup.efficiency
+    both = setup.efficiency.spent.model_flops
+    assert first.spent.model_flops == without.spent.model_flops
+    assert both < 2 * first.spent.model_flops
+
+
+def test_a_container_limit_bounds_what_is_free(tmp_path: Path):
+    assert free_memory_bytes(tmp_path) > 0
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("2000000\n")
+    assert free_memory_bytes(tmp_path) == 3_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory_bytes(tmp_path) > 3_000_000
+
+
+RESUMED = (
+    *COMMON,
+    *("tune.aligner=lora", "tune.dropout=0.1", "data.workers=2", "checkpoint.every_steps=5"),
+    "training.max_steps=30",
+)
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_resumes_with_the_same_numbers_whatever_is_left_of_the_cache(
+    make_run: Callable, tmp_path: Path
+):
+    whole = make_run("whole", *RESUMED, "model.vision_cache=memory")
+    whole.finish()
+    memory = make_run("memory", *RESUMED, "model.vision_cache=memory")
+    memory.kill_at(lambda run: run.last_step() >= 17)
+    memory.finish()
+    disk = make_run("disk", *RESUMED, "model.vision_cache=disk")
+    disk.kill_at(lambda run: run.last_step() >= 17)
+    for shard in (tmp_path / "cache").rglob("*.safetensors"):
+        shard.unlink()
+    disk.finish()
+    again = make_run("again", *RESUMED, "model.vision_cache=disk")
+    again.finish()
+    final = {path.name: path.read_bytes() for path in whole.layout.final.glob("*.safetensors")}
+    assert final
+    for run in (memory, disk, again):
+        assert run.losses() == whole.losses()
+        for name, content in final.items():
+            assert (run.layout.final / name).read_bytes() == content
