@@ -35,6 +35,7 @@ class Workload:
 
     samples: int  # of the data set, over both splits
     epochs: float  # of the whole run
+    ranks: int  # that share a host's memory
 
 
 def build_vision_cache(
@@ -66,7 +67,7 @@ def build_vision_cache(
     if asked == "disk":
         store = _on_disk(open_disk, notify)
     elif asked == "memory" or workload.epochs > 1:
-        memory = free_memory_bytes() // 2 if limit is None else limit
+        memory = free_memory_bytes() // 2 // workload.ranks if limit is None else limit
         store = FeatureStore(MemoryFeatures(memory), None)
         choice = CacheChoice(workload.samples, open_disk) if asked == "auto" else None
     else:
