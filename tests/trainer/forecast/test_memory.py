@@ -11,7 +11,10 @@ from trainer.config.suggestions import NF4_BYTES
 from trainer.demo.tiny import build_tiny_checkpoint
 from trainer.forecast.checkpoint import Checkpoint, find_checkpoint, read_header
 from trainer.forecast.memory import Load, estimate_memory, what_to_lower
+from trainer.forecast.records import Look
+from trainer.forecast.vision_cache import vision_cache_bytes
 from trainer.model.load import load_trainable
+from trainer.model.tower import FrozenTower
 
 LOAD = Load(tokens=200, target_tokens=20, patches=64)
 
@@ -116,3 +119,27 @@ def test_older_families_have_shapes_too(tmp_path: Path, family: Any):
     shapes = shapes_of(config)
     assert (shapes.layers, shapes.hidden, shapes.vision_hidden, shapes.mlp) == (4, 128, 64, 320)
     assert estimate_memory(config, shapes, LOAD).training > 0
+
+
+@pytest.mark.parametrize("aligner", ["frozen", "lora"])
+def test_what_is_kept_of_pictures_is_forecast_as_the_tower_gives_it(
+    tiny_checkpoint: Path, aligner: str
+):
+    config = config_of(
+        tiny_checkpoint,
+        model={"dtype": "bf16", "quantization": "none"},
+        tune={"aligner": aligner},
+    )
+    model = load_trainable(config, torch.device("cpu"), lambda _: None)
+    tower = FrozenTower(model, torch.bfloat16)
+    vision: Any = model.config.vision_config  # pyright: ignore
+    width = 3 * vision.temporal_patch_size * vision.patch_size**2
+    features = tower.features(torch.zeros(24, width), (1, 4, 6))  # 6 visual tokens
+    look = Look(records=10, looked_at=2, visual_tokens=[6])  # of two records one has a picture
+    shapes = shapes_of(config)
+    assert vision_cache_bytes(config, shapes, [look], epochs=2) == 5 * features.nbytes
+    assert vision_cache_bytes(config, shapes, [look], epochs=1) is None
+    off = config_of(tiny_checkpoint, model={"vision_cache": "off"})
+    assert vision_cache_bytes(off, shapes, [look], epochs=2) is None
+    limited = config_of(tiny_checkpoint, model={"vision_cache_bytes": 100})
+    assert vision_cache_bytes(limited, shapes, [look], epochs=2) == 100
