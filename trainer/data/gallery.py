@@ -14,6 +14,7 @@ from trainer.data.images import decode_image, image_size
 from trainer.data.pictures import PictureRule
 from trainer.data.room import Room
 
+JPEG = b"\xff\xd8\xff"  # how every such file begins
 Grid = tuple[int, int, int]  # frames, rows and columns of patches
 KeptImages = Mapping[bytes, Grid]  # SHA-256 of the encoded image -> how it is cut into patches
 
@@ -23,7 +24,7 @@ class Picture:
     """A picture of a sample: its pixels, or the word that nobody needs them."""
 
     size: tuple[int, int]  # width and height, upright
-    pixels: Image.Image | None  # RGB; None: what the vision tower makes of it is kept
+    pixels: Image.Image | None  # RGB, maybe smaller; None: the tower's output is kept
     key: bytes = b""  # SHA-256 of the encoded image; empty: the pixels are not those of the image
     grid: Grid | None = None  # of a picture without pixels
 
@@ -41,6 +42,7 @@ class Gallery:
     rule: PictureRule
     room: Room
     kept: KeptImages | None = None  # images that need no pixels; None: keys are of no use
+    draft: bool = False  # JPEGs may come smaller, as long as they have the pixels that are needed
 
     def look(self, source: Source, references: Sequence[str], text_tokens: int) -> list[Picture]:
         """Return the pictures that a record names.
@@ -77,10 +79,17 @@ class Gallery:
         try:
             if grid is not None:  # its size is what words about places in it depend on
                 return Picture(size_by_header(EncodedBytes(data), self.policy), None, key, grid)
+            if self.draft and data.startswith(JPEG):
+                return self._draft(data, key)
             pixels = decode_image(data, self.policy)
         except ImageError as error:
             raise image_error(source, place + 1, len(encoded), error) from error
         return Picture(pixels.size, pixels, key)
+
+    def _draft(self, data: bytes, key: bytes) -> Picture:
+        tall, wide = self.rule.resized(*image_size(data, self.policy))
+        pixels = decode_image(data, self.policy, needed=(wide, tall))
+        return Picture(size_by_header(EncodedBytes(data), self.policy), pixels, key)
 
 
 def image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:

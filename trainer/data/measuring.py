@@ -28,7 +28,7 @@ from trainer.data.shown import check_stated_size
 WITHOUT_EFFECT = (  # on what a record measures
     *("train", "validation", "train_samples", "validation_samples", "format", "max_array_bytes"),
     *("workers", "prefetch_bytes", "worker_timeout_seconds", "cache_dir", "augmentation"),
-    *("over_long", "bad_records"),
+    *("over_long", "bad_records", "jpeg_draft"),
 )
 
 

@@ -196,7 +196,8 @@ class Preprocessing:
         return Question(self._encode(shown, rendering, gallery), rendering.text, truth)
 
     def _gallery(self, kept: KeptImages | None) -> Gallery:
-        return Gallery(self.image_policy, self.picture_rule, self.room, kept)
+        draft = self.options.jpeg_draft
+        return Gallery(self.image_policy, self.picture_rule, self.room, kept, draft)
 
     def _show(
         self, record: Record | DenseGroup, gallery: Gallery, variation: Variation | None = None
@@ -246,7 +247,11 @@ class Preprocessing:
         if picture.pixels is None:
             assert picture.grid is not None
             return None, picture.grid
-        patches, grid = self.cut_into_patches(picture.pixels)
+        pixels = picture.pixels
+        if pixels.size != picture.size:  # a draft: its own size would be rounded otherwise
+            tall, wide = self.picture_rule.resized(*picture.size)
+            pixels = pixels.resize((wide, tall), Image.Resampling(self.image_processor.resample))
+        patches, grid = self.cut_into_patches(pixels)
         frames, rows, columns = grid[0].tolist()
         return patches, (frames, rows, columns)
 

@@ -106,6 +106,7 @@ def tower_fingerprint(model: nn.Module, tower: FrozenTower, preprocessing: Prepr
         "attention": visual.config._attn_implementation,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
+        "jpeg_draft": preprocessing.options.jpeg_draft,
         "image_processor": preprocessing.image_processor.to_dict(),
         "versions": [
             importlib.metadata.version(package) for package in ("torch", "transformers", "pillow")
