@@ -1,4 +1,4 @@
-"""Padded batches as tensors, and the window of one optimizer step."""
+"""Batches as tensors, padded or packed, and the window of one optimizer step."""
 
 # B samples, T tokens, P patches, D values a patch, I images
 
@@ -21,37 +21,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Samples side by side, padded on the right. One without any sample is legal."""
+    """Samples side by side, padded on the right, or one after the other in a packed row.
 
-    input_ids: Tensor  # int64 (B, T)
-    attention_mask: Tensor  # int64 (B, T)
+    One without any sample is legal.
+    """
+
+    input_ids: Tensor  # int64 (B, T); packed (1, T)
+    attention_mask: Tensor | None  # int64 (B, T); None: packed
     labels: Tensor  # int64 (B, T)
     mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
     patches: Tensor | None  # uint8 (P, D)
     image_grid_thw: Tensor | None  # int64 (I, 3)
     sources: tuple[Source, ...]  # of the samples' records
     skipped: tuple[Skipped, ...]
+    lengths: tuple[int, ...]  # tokens of each sample
+    position_ids: Tensor | None = None  # int64 (4, 1, T): in the sample's text, and its rope's
     notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
 
     @property
+    def packed(self) -> bool:
+        """Whether the samples lie one after the other in one row."""
+        return self.position_ids is not None
+
+    @property
     def samples(self) -> int:
-        """How many samples there are (B)."""
-        return len(self.input_ids)
+        """How many samples there are."""
+        return len(self.lengths)
 
     @cached_property
     def target_tokens(self) -> int:
         """Tokens the loss counts."""
         return int((self.labels[:, 1:] != IGNORED).sum())
 
-    @cached_property
+    @property
     def tokens(self) -> int:
         """Tokens without padding."""
-        return int(self.attention_mask.sum())
+        return sum(self.lengths)
 
     @property
     def positions(self) -> int:
         """Tokens with padding (B times T)."""
         return self.input_ids.numel()
+
+    @property
+    def patch_count(self) -> int:
+        """How many patches there are (P)."""
+        return 0 if self.patches is None else len(self.patches)
 
     @property
     def images(self) -> int:
@@ -64,8 +79,7 @@ class Batch:
         return sum(tensor.nbytes for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[Tensor]:
-        tensors = (self.input_ids, self.attention_mask, self.labels, self.mm_token_type_ids)
-        return (t for t in (*tensors, self.patches, self.image_grid_thw) if t is not None)
+        return (value for value in vars(self).values() if isinstance(value, Tensor))
 
     def model_inputs(
         self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
@@ -74,10 +88,12 @@ class Batch:
 
         Patches travel as uint8 and are normalised there: pixel_values is (P, D) of `dtype`.
         """
-        inputs = {
-            "input_ids": _moved(self.input_ids, device),
-            "attention_mask": _moved(self.attention_mask, device),
+        named = {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "position_ids": self.position_ids,
         }
+        inputs = {name: _moved(it, device) for name, it in named.items() if it is not None}
         if self.patches is not None and self.image_grid_thw is not None:
             inputs["mm_token_type_ids"] = _moved(self.mm_token_type_ids, device)
             patches = _moved(self.patches, device)

@@ -4,12 +4,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import Self
 
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
+from trainer.data.layout import Layout
 from trainer.data.order import Plan
 from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
@@ -33,7 +35,7 @@ class BatchPool:
         timeout_seconds: float,
         batches_at_once: int = 1,
     ) -> None:
-        """`batches_at_once` are taken together: the micro-batches of a window."""
+        """`batches_at_once` are taken together: all that a window is made of."""
         self._build = build
         self._batches_at_once = batches_at_once
         self._number_of_workers = workers
@@ -136,23 +138,44 @@ def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
         worker.kill()
 
 
-def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Window]:
-    """Yield the windows `start` (from 0) up to but not including `stop`, in order."""
-    requests = (
+def windows(
+    pool: BatchPool, plan: Plan, start: int, stop: int, layout: Layout | None = None
+) -> Iterator[Window]:
+    """Yield the windows `start` (from 0) up to but not including `stop`, in order.
+
+    With a layout, samples are built one by one and then laid into micro-batches.
+    """
+    batches = pool.batches(
         Request("train", samples, plan.epoch_of(window))
         for window in range(start, stop)
-        for samples in plan.micro_batches(window)
+        for samples in _asked(plan, window, layout)
     )
-    batches = pool.batches(requests)
     for index in range(start, stop):
-        count = len(plan.micro_batches(index))
-        made = [next(batches) for _ in range(count)]
-        yield Window.of(index, plan.epoch_of(index), made)
+        made = [next(batches) for _ in _asked(plan, index, layout)]
+        laid = made if layout is None else layout.batches(made)
+        yield Window.of(index, plan.epoch_of(index), laid)
 
 
-def validation_batches(pool: BatchPool, samples: int, batch_size: int) -> Iterator[Batch]:
-    """Yield all validation samples in their order, `batch_size` at a time."""
-    return pool.batches(
-        Request("validation", tuple(range(first, min(first + batch_size, samples))))
-        for first in range(0, samples, batch_size)
-    )
+def _asked(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, ...], ...]:
+    """The samples of each batch that is asked for."""
+    if layout is None:
+        return plan.micro_batches(window)
+    return tuple((sample,) for sample in plan.samples_of(window))
+
+
+def validation_batches(
+    pool: BatchPool, samples: int, batch_size: int, layout: Layout | None = None
+) -> Iterator[Batch]:
+    """Yield all validation samples in their order, `batch_size` at a time.
+
+    With a layout, those that are taken together are laid into one batch or several.
+    """
+    if layout is None:
+        yield from pool.batches(
+            Request("validation", tuple(range(first, min(first + batch_size, samples))))
+            for first in range(0, samples, batch_size)
+        )
+        return
+    singles = pool.batches(Request("validation", (sample,)) for sample in range(samples))
+    while together := list(islice(singles, batch_size)):
+        yield from layout.batches(together)

@@ -34,8 +34,8 @@ from trainer.train.versions import device_names, package_versions
 FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
 EXPECTED = (DataError, ConfigError, ModelError, NotTrainable, WorkerFailed, Diverged, OSError)
 MEMORY_ADVICE = (
-    "out of memory; lower data.max_length to 2048, then 1024, set "
-    "model.activation_checkpointing=true, or model.quantization=nf4"
+    "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
+    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
 )
 
 

@@ -11,6 +11,7 @@ from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.build import Split
 from trainer.data.index import Dataset
+from trainer.data.layout import Layout
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.run.events import RecordSkipped
@@ -50,6 +51,7 @@ class Setup:
     validation_data: Dataset
     splits: Mapping[str, Split]
     plan: Plan
+    layout: Layout | None  # None: micro-batches are batch.size samples as they are dealt
     pool: BatchPool
     total_steps: int
     data_sha256: str
@@ -63,12 +65,13 @@ class Setup:
 
     def windows(self, steps_done: int) -> Iterator[Window]:
         """Yield the windows of the remaining optimizer steps."""
-        return windows(self.pool, self.plan, steps_done, self.total_steps)
+        return windows(self.pool, self.plan, steps_done, self.total_steps, self.layout)
 
     def validation_batches(self) -> Iterator[Batch]:
-        """Yield the whole validation set in file order."""
+        """Yield the whole validation set, in file order but for what is laid together."""
         samples = len(self.splits["validation"].grouping)
-        return validation_batches(self.pool, samples, self.config.evaluation.batch_size)
+        size = self.config.evaluation.batch_size
+        return validation_batches(self.pool, samples, size, self.layout)
 
     def validation_singles(self, count: int) -> Iterator[Batch]:
         """Yield the first samples of the validation set, one a batch."""

@@ -3,13 +3,14 @@
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 
 from trainer.data.batch import Batch, Window
 from trainer.data.preprocessing import Preprocessing
+from trainer.model.segments import packed_inputs
 from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
 
@@ -65,10 +66,14 @@ class Forward:
     accelerator: Accelerator
     seed: int
 
-    def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def inputs(self, batch: Batch) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs on the device, and the labels on the host."""
         device = self.accelerator.device
-        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype), batch.labels
+        inputs = batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
+        if not batch.packed:
+            return inputs, batch.labels
+        packed = packed_inputs(self.model, inputs["position_ids"], batch.lengths)
+        return {**inputs, **packed}, batch.labels
 
     @property
     def pixel_dtype(self) -> torch.dtype:
