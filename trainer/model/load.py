@@ -84,7 +84,7 @@ def load_base(
     _check_keys(folder, loading)
     _check_quantized(folder, model)
     embed_patches_by_products(model.model.visual)
-    attend_by_segment(model)
+    attend_by_segment(model, device)
     for part in (model.config, model.config.text_config):
         part.use_cache = False
     return model

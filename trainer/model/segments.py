@@ -1,10 +1,12 @@
-"""Attend within each sample of a packed row, without a mask of all pairs of tokens.
+"""Attend within each sample of a packed row, and within each picture, without a mask.
 
 S samples, T tokens, H heads, D width of a head
 
-transformers packs under sdpa with a mask of T x T, which keeps sdpa from its fast kernels. Here
-each sample is a call of its own; on a GPU that can, all samples are one call of torch's
-variable-length flash attention. Rows that are not packed go to transformers' own sdpa.
+transformers packs under sdpa with a mask of T x T, which keeps sdpa from its fast kernels, and it
+calls sdpa for every picture in every layer of the tower, after asking the device how large it is.
+Here each sample is a call of its own; on a GPU that can, all samples are one call of torch's
+variable-length flash attention, and so are all pictures. Rows that are not packed go to
+transformers' own sdpa.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ from transformers.masking_utils import sdpa_mask
 from trainer.model.body import base_of
 
 NAME = "sdpa_by_segment"
+PICTURES_NAME = "flash_by_picture"  # the towers give all pictures at once to what is called flash
 CAUSAL = (-1, 0)  # all before, none after
+EVERYTHING = (-1, -1)
 FIRST_CAPABILITY = (8, 0)  # of GPUs that have the variable-length kernel
 HALF = (torch.bfloat16, torch.float16)
 
@@ -76,17 +80,49 @@ def attend(  # noqa: PLR0913 - transformers calls it
             f"a sample of {max(segments.lengths)} tokens in a layer that looks back {window}; "
             "set batch.packing=none"
         )
-    dtype = _product_dtype(query)
-    if dtype in HALF and has_variable_length_kernel(query.device) and not options.get("dropout"):
-        query, key, value = (tensor.to(dtype) for tensor in (query, key, value))
-        return _in_one_call(query, key, value, segments, options.get("scaling"))
-    return _one_by_one(module, (query, key, value), segments, options)
+    if (dtype := _kernel_dtype(query, options)) is not None:
+        tensors = tuple(tensor.to(dtype) for tensor in (query, key, value))
+        longest, scaling = max(segments.lengths), options.get("scaling")
+        return _in_one_call(tensors, segments.boundaries, longest, CAUSAL, scaling)
+    return _one_by_one(module, (query, key, value), segments.lengths, options)
+
+
+def attend_by_picture(  # noqa: PLR0913 - transformers calls it
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    cu_seq_lens_q: Tensor,
+    max_length_q: int,
+    **options: Any,
+) -> Attended:
+    """Return what each patch reads of its picture, as transformers calls flash attention.
+
+    Args:
+        module: The attention layer of a vision tower.
+        query: (1, H, T, D), all pictures one after the other.
+        key: As the query.
+        value: As the query.
+        attention_mask: None.
+        cu_seq_lens_q: Where pictures, or windows of them, begin and the last ends.
+        max_length_q: Patches of the largest.
+        options: Dropout, scaling and what else flash attention of transformers takes.
+
+    """
+    assert attention_mask is None, "a vision tower has no mask"
+    if (dtype := _kernel_dtype(query, options)) is not None:
+        tensors = tuple(tensor.to(dtype) for tensor in (query, key, value))
+        scaling = options.get("scaling")
+        return _in_one_call(tensors, cu_seq_lens_q, max_length_q, EVERYTHING, scaling)
+    lengths: list[int] = cu_seq_lens_q.diff().tolist()
+    return _one_by_one(module, (query, key, value), lengths, options)
 
 
 def _one_by_one(
-    module: nn.Module, tensors: Sequence[Tensor], segments: Segments, options: dict[str, Any]
+    module: nn.Module, tensors: Sequence[Tensor], lengths: Sequence[int], options: dict[str, Any]
 ) -> Attended:
-    pieces = zip(*(tensor.split(segments.lengths, dim=2) for tensor in tensors), strict=True)
+    pieces = zip(*(tensor.split(list(lengths), dim=2) for tensor in tensors), strict=True)
     attended = [
         sdpa_attention_forward(module, query, key, value, None, **options)[0]
         for query, key, value in pieces
@@ -95,23 +131,34 @@ def _one_by_one(
 
 
 def _in_one_call(
-    query: Tensor, key: Tensor, value: Tensor, segments: Segments, scaling: float | None
+    tensors: tuple[Tensor, ...],
+    boundaries: Tensor,
+    longest: int,
+    window: tuple[int, int],
+    scaling: float | None,
 ) -> Attended:
-    longest = max(segments.lengths)
+    query, key, value = (tensor[0].transpose(0, 1) for tensor in tensors)  # (T, H, D)
     attended = varlen_attn(
-        query[0].transpose(0, 1),  # (T, H, D)
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
-        segments.boundaries,
-        segments.boundaries,
+        query,
+        key,
+        value,
+        boundaries,
+        boundaries,
         longest,
         longest,
         scale=scaling,
-        window_size=CAUSAL,
+        window_size=window,
         enable_gqa=query.shape[1] != key.shape[1],
     )
     assert isinstance(attended, Tensor)
     return attended[None], None
+
+
+def _kernel_dtype(query: Tensor, options: dict[str, Any]) -> torch.dtype | None:
+    """The precision in which one call can attend to everything; None: it cannot."""
+    dtype = _product_dtype(query)
+    can = has_variable_length_kernel(query.device) and not options.get("dropout")
+    return dtype if can and dtype in HALF else None
 
 
 def _product_dtype(tensor: Tensor) -> torch.dtype:
@@ -125,13 +172,16 @@ def has_variable_length_kernel(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
 
 
-def attend_by_segment(model: nn.Module) -> None:
-    """Let the language model attend within the samples of a packed row, if it runs sdpa."""
+def attend_by_segment(model: Any, device: torch.device) -> None:
+    """Let a model that runs sdpa attend within samples and pictures on its device."""
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)
-    text = _text_config(model)
+    AttentionInterface.register(PICTURES_NAME, attend_by_picture)
+    text, vision = model.config.text_config, model.model.visual.config
     if text._attn_implementation == "sdpa":
         text._attn_implementation = NAME
+    if vision._attn_implementation == "sdpa" and has_variable_length_kernel(device):
+        vision._attn_implementation = PICTURES_NAME
 
 
 def packed_inputs(model: nn.Module, positions: Tensor, lengths: Sequence[int]) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from trainer.data.joining import in_one_row, side_by_side
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.samples import IGNORED, collate
-from trainer.model.body import hidden_states
+from trainer.model.body import base_of, hidden_states
 from trainer.model.load import load_trainable
 from trainer.model.modes import evaluating
-from trainer.model.segments import Segments, attend, packed_attention
+from trainer.model.segments import PICTURES_NAME, Segments, attend, packed_attention
 from trainer.train.window import Forward, accumulate_gradients
 
 CPU = torch.device("cpu")
@@ -60,8 +60,12 @@ def forward_of(checkpoint: Path, data: Path, *options: str) -> Forward:
     fixed = (f"model.path={checkpoint}", f"data.train={data}", "model.quantization=none")
     common = (f"data.cache_dir={data.parent}", "model.dtype=fp32", "model.device=cpu")
     config = load_config("balanced", [*fixed, *common, *options])
-    model = load_trainable(config, CPU, lambda _event: None)
-    return Forward(model, Preprocessing.load(config.model, config.data), Accelerator(cpu=True), 0)
+    on_cpu = config.model.device == "cpu"
+    device = torch.device("cpu" if on_cpu else "cuda")
+    mixed = "bf16" if config.model.dtype == "bf16" else "no"
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=mixed)
+    model = load_trainable(config, device, lambda _event: None)
+    return Forward(model, Preprocessing.load(config.model, config.data), accelerator, 0)
 
 
 def singles_of(preprocessing: Preprocessing, data: Path) -> list[Batch]:
@@ -220,6 +224,23 @@ def test_the_attention_of_packed_rows_has_a_name(tiny_checkpoint: Path, data_fil
     assert packed_attention(eager, torch.bfloat16, CPU) == "eager with a mask of all pairs"
 
 
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "qwen2_vl"])
+def test_all_pictures_at_once_give_the_gradients_of_each_alone(
+    families: dict[str, Path], data_file: Path, family: str
+):
+    forward = forward_of(families[family], data_file, *FULL)
+    singles = singles_of(forward.preprocessing, data_file)
+    row = in_one_row(singles, forward.preprocessing.picture_rule.merge)
+    assert row.images == 4
+    expected_loss, expected = trained(forward, row)
+    tower = base_of(forward.model).model.visual
+    tower.config._attn_implementation = PICTURES_NAME
+    assert tower.blocks[0].attn.config is tower.config
+    loss, gradients = trained(forward, row)
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    assert furthest(gradients, expected) < 1e-5
+
+
 @pytest.mark.gpu
 def test_one_call_for_all_samples_equals_a_call_for_each():
     cuda = torch.device("cuda")
@@ -253,3 +274,24 @@ def test_one_call_for_all_samples_equals_a_call_for_each():
     again = attend(layer, query, changed, value, None, segments, scaling=0.125)[0]
     assert torch.equal(again[:, 70:], together[:, 70:])
     assert not torch.equal(again[:, :70], together[:, :70])
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_samples_and_pictures_are_one_call_each(tiny_checkpoint: Path, data_file: Path):
+    forward = forward_of(tiny_checkpoint, data_file, *FULL, "model.device=cuda", "model.dtype=bf16")
+    singles = singles_of(forward.preprocessing, data_file)
+    tower = base_of(forward.model).model.visual
+    assert tower.config._attn_implementation == PICTURES_NAME
+    cuda = torch.device("cuda")
+    named = packed_attention(forward.model, torch.bfloat16, cuda)
+    assert named == "variable-length flash attention of torch"
+    row = in_one_row(singles, forward.preprocessing.picture_rule.merge)
+    loss, gradients = trained(forward, row)
+    tower.config._attn_implementation = "sdpa"
+    expected_loss, expected = trained(forward, *singles)
+    assert loss == pytest.approx(expected_loss, rel=1e-2)
+    assert furthest(gradients, expected) < 0.1
+    tower.config._attn_implementation = PICTURES_NAME
+    for place, change in ((0, other_text), (2, other_pictures)):
+        apart, *_ = leak(forward, singles, place, change)
+        assert apart <= 1e-6
