@@ -4,9 +4,10 @@ python -m tests.benchmarks.packing [--rounds 6] [--attention]
 
 The same 138 M Qwen3-VL (real vocabulary, LoRA on the language model, fp32, CPU) is trained three
 times in one process, step by step in turn, on the same 8 samples a step: texts whose lengths spread
-1:20, half of them with a picture. Padded: 4 x 2, as they are dealt. Packed and grouped: within as
-many tokens as 4 of the longest have. Printed: losses side by side, seconds, padding, and the
-medians of the ratios padded / other.
+1:20, a fifth of them with a picture. Padded: 4 x 2, as they are dealt. Packed and grouped: within
+as many tokens as 4 of the longest have. Printed: losses side by side, seconds by the clock and of
+the processor (where others run beside, the second tell more), padding, and the ratios padded /
+other: the medians of the clock's, and that of all processor time.
 
 --attention compares, on one packed window, a call of sdpa for each sample with one mask of all
 pairs: seconds of forward and backward in turn, and by how much either raises the resident peak of a
@@ -21,6 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -42,19 +44,19 @@ from trainer.train.window import accumulate_gradients, clip_gradients
 SIZE, ACCUMULATION = 4, 2
 WAYS = {"padded": "none", "packed": "pack", "grouped": "group"}
 ATTENTION = {"a call for each sample": NAME, "a mask of all pairs": "sdpa"}
-SHORTEST, LONGEST = 20, 400  # words
+SHORTEST, LONGEST = 6, 340  # words
 WORDS = ("red", "blue", "left", "above", "two", "circle", "of", "the", "and", "square")
 
 
 def write_records(path: Path, count: int) -> None:
-    """Write records of 1:20 in length, each with as many of every size; half have a picture."""
+    """Write records whose lengths in tokens spread 1:20 evenly by their logarithm."""
     draw = random.Random(0)
     lines: list[str] = []
     for number in range(count):
         words = round(SHORTEST * (LONGEST / SHORTEST) ** draw.random())
         text = " ".join(draw.choice(WORDS) for _ in range(words))
         content = [{"type": "text", "text": text}]
-        if number % 2:
+        if number % 5 == 0:
             name = f"{number}.png"
             Image.new("RGB", (256, 256), (draw.randrange(256), 90, 90)).save(path.parent / name)
             content.insert(0, {"type": "image", "image": name})
@@ -88,16 +90,24 @@ def setup_of(folder: Path, way: str, tokens: int | None) -> Setup:
     return prepare(run, config, recorder, Requests(layout, 1, 0))[0]
 
 
-def step(setup: Setup, window: Window) -> tuple[float, float]:
-    """Return the seconds and the loss of one optimizer step."""
-    started = time.perf_counter()
+class Taken(NamedTuple):
+    """One optimizer step."""
+
+    seconds: float
+    cpu_seconds: float
+    loss: float
+
+
+def step(setup: Setup, window: Window) -> Taken:
+    """Return what one optimizer step took."""
+    started, cpu = time.perf_counter(), time.process_time()
     gradients = accumulate_gradients(setup.forward, window)
     gradients = clip_gradients(setup.forward, gradients, 1.0)
     loss = gradients.mean("loss")
     setup.optimizer.step()
     setup.optimizer.zero_grad(set_to_none=True)
     assert loss is not None
-    return time.perf_counter() - started, loss
+    return Taken(time.perf_counter() - started, time.process_time() - cpu, loss)
 
 
 def prepared(folder: Path, records: int) -> int:
@@ -119,26 +129,27 @@ def compare(folder: Path, rounds: int) -> None:
     tokens = prepared(folder, (rounds + 1) * SIZE * ACCUMULATION)
     setups = {way: setup_of(folder, way, tokens) for way in WAYS}
     coming = {way: setup.windows(0) for way, setup in setups.items()}
-    seconds: list[dict[str, float]] = []
+    rows: list[dict[str, Taken]] = []
     held = {way: [0, 0] for way in WAYS}
     for number in range(rounds + 1):
         windows = {way: next(coming[way]) for way in WAYS}
         turns = list(WAYS) if number % 2 else list(reversed(WAYS))
         taken = {way: step(setups[way], windows[way]) for way in turns}
-        losses = {way: round(taken[way][1], 7) for way in WAYS}
+        forwards = {way: len(windows[way].batches) for way in WAYS}
+        print(json.dumps({"forwards": forwards, **{way: taken[way] for way in WAYS}}), flush=True)
         for way in WAYS:
-            assert abs(taken[way][1] / taken["padded"][1] - 1) < 1e-5, losses
-            held[way][0] += windows[way].tokens
-            held[way][1] += windows[way].positions
-        micro_batches = {way: len(windows[way].batches) for way in WAYS}
-        times = {way: round(taken[way][0], 3) for way in WAYS}
-        print(json.dumps({"loss": losses, "seconds": times, "forwards": micro_batches}), flush=True)
-        if number:  # the first one warms up
-            seconds.append({way: taken[way][0] for way in WAYS})
+            assert abs(taken[way].loss / taken["padded"].loss - 1) < 1e-5, way
+            held[way][0] += windows[way].totals.tokens
+            held[way][1] += windows[way].totals.positions
+        rows += [taken] if number else []  # the first one warms up
     for way in WAYS:
         padding = 1 - held[way][0] / held[way][1]
-        ratio = median(row["padded"] / row[way] for row in seconds)
-        print(f"{way}: padding {padding:.1%}, padded / {way} {ratio:.2f}")
+        clock = median(row["padded"].seconds / row[way].seconds for row in rows)
+        sums = {it: sum(row[it].cpu_seconds for row in rows) for it in WAYS}
+        cpu = sums["padded"] / sums[way]
+        print(
+            f"{way}: padding {padding:.1%}, padded / {way} {clock:.2f} by the clock, {cpu:.2f} cpu"
+        )
 
 
 def one_window(folder: Path) -> tuple[Setup, Window]:
@@ -188,7 +199,7 @@ def compare_attention(folder: Path, rounds: int) -> None:
         process.join()
         (folder / "packed").rename(folder / attention)
         seconds = median(row[way] for row in rows)
-        print(f"{way}: {seconds:.3f} s, {rise / 1e6:,.0f} MB, {window.tokens} tokens")
+        print(f"{way}: {seconds:.3f} s, {rise / 1e6:,.0f} MB, {window.totals.tokens} tokens")
     one, other = ATTENTION
     print(f"ratio {median(row[other] / row[one] for row in rows):.2f}")
 

@@ -1,5 +1,6 @@
 """Lay the samples of an optimizer step into micro-batches, by what they really take."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,11 @@ class Layout:
         tokens = config.micro_batch_tokens
         limit = Size(tokens, config.batch.patches or tokens * merge**2)
         return cls(config.batch.packing == "pack", limit, preprocessing.pad_id, merge)
+
+    @property
+    def unlimited(self) -> "Layout":
+        """The layout that puts all samples into one micro-batch."""
+        return replace(self, limit=Size(sys.maxsize, sys.maxsize))
 
     def batches(self, singles: Sequence[Batch]) -> list[Batch]:
         """Return the micro-batches of samples, each given as a batch of its own.

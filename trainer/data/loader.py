@@ -2,12 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
-from typing import Self
+from typing import NamedTuple, Self, TypeVar
 
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
@@ -15,6 +15,8 @@ from trainer.data.layout import Layout
 from trainer.data.order import Plan
 from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
+
+T = TypeVar("T")
 
 FIRST_REQUESTS = 2  # for each worker, until the size of a batch is known
 MOST_REQUESTS = 4  # for each worker; enough to even out slow batches
@@ -138,25 +140,48 @@ def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
         worker.kill()
 
 
-def windows(
-    pool: BatchPool, plan: Plan, start: int, stop: int, layout: Layout | None = None
-) -> Iterator[Window]:
-    """Yield the windows `start` (from 0) up to but not including `stop`, in order.
+class Share(NamedTuple):
+    """Which batches are a rank's: every `ranks`th from its own number on."""
 
-    With a layout, samples are built one by one and then laid into micro-batches.
+    rank: int = 0
+    ranks: int = 1
+
+    def of(self, batches: Sequence[T]) -> Sequence[T]:
+        """Return the share of what all ranks have together."""
+        return batches[self.rank :: self.ranks]
+
+    def numbers(self, count: int) -> range:
+        """Return what its first so many batches are among those of all ranks."""
+        return range(self.rank, self.rank + count * self.ranks, self.ranks)
+
+
+ALL = Share()
+
+
+def windows(
+    pool: BatchPool,
+    plan: Plan,
+    numbers: range,
+    share: Share = ALL,
+    layout: Layout | None = None,
+) -> Iterator[Window]:
+    """Yield the windows of these numbers (from 0) in order, with a share of each.
+
+    With a layout, the share is one of samples; they are built one by one and then laid into
+    micro-batches.
     """
     batches = pool.batches(
         Request("train", samples, plan.epoch_of(window))
-        for window in range(start, stop)
-        for samples in _asked(plan, window, layout)
+        for window in numbers
+        for samples in share.of(_dealt(plan, window, layout))
     )
-    for index in range(start, stop):
-        made = [next(batches) for _ in _asked(plan, index, layout)]
+    for window in numbers:
+        made = list(islice(batches, len(share.of(_dealt(plan, window, layout)))))
         laid = made if layout is None else layout.batches(made)
-        yield Window.of(index, plan.epoch_of(index), laid)
+        yield Window.of(window, plan.epoch_of(window), laid, share.numbers(len(laid)))
 
 
-def _asked(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, ...], ...]:
+def _dealt(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, ...], ...]:
     """The samples of each batch that is asked for."""
     if layout is None:
         return plan.micro_batches(window)
@@ -164,18 +189,19 @@ def _asked(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, .
 
 
 def validation_batches(
-    pool: BatchPool, samples: int, batch_size: int, layout: Layout | None = None
+    pool: BatchPool,
+    samples: int,
+    batch_size: int,
+    share: Share = ALL,
+    layout: Layout | None = None,
 ) -> Iterator[Batch]:
-    """Yield all validation samples in their order, `batch_size` at a time.
-
-    With a layout, those that are taken together are laid into one batch or several.
-    """
-    if layout is None:
-        yield from pool.batches(
-            Request("validation", tuple(range(first, min(first + batch_size, samples))))
-            for first in range(0, samples, batch_size)
-        )
+    """Yield the validation samples in their order, `batch_size` at a time; packed in one row."""
+    starts = share.of(range(0, samples, batch_size))
+    taken = (tuple(range(start, min(start + batch_size, samples))) for start in starts)
+    if layout is None or not layout.packed:
+        yield from pool.batches(Request("validation", numbers) for numbers in taken)
         return
-    singles = pool.batches(Request("validation", (sample,)) for sample in range(samples))
-    while together := list(islice(singles, batch_size)):
-        yield from layout.batches(together)
+    together = list(taken)
+    singles = pool.batches(Request("validation", (it,)) for numbers in together for it in numbers)
+    for numbers in together:
+        yield from layout.unlimited.batches(list(islice(singles, len(numbers))))

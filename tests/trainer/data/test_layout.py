@@ -18,7 +18,7 @@ from trainer.data.grouping import Grouping
 from trainer.data.index import Dataset, index_file
 from trainer.data.joining import in_one_row
 from trainer.data.layout import Layout
-from trainer.data.loader import BatchPool, validation_batches, windows
+from trainer.data.loader import BatchPool, Share, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.packing import Size
 from trainer.data.preprocessing import Preprocessing
@@ -85,18 +85,18 @@ def test_a_window_holds_the_same_samples_however_it_is_laid_out(
     build: BatchBuilder, layout: Layout
 ):
     with pool_of(build) as pool:
-        plain = list(windows(pool, PLAN, 0, 4))
-        laid = list(windows(pool, PLAN, 0, 4, layout))
+        plain = list(windows(pool, PLAN, range(4)))
+        laid = list(windows(pool, PLAN, range(4), layout=layout))
     assert any(len(window.batches) > 1 for window in laid)
     assert any(batch.samples > 1 for window in laid for batch in window.batches)
     for window, expected in zip(laid, plain, strict=True):
         assert in_order(window) == in_order(expected)
         assert (window.index, window.epoch) == (expected.index, expected.epoch)
         assert window.target_tokens == expected.target_tokens
-        assert window.tokens == expected.tokens
-        assert set(window.skipped) == set(expected.skipped)
-        assert window.images == expected.images
-        assert window.positions == window.tokens if layout.packed else window.positions >= 0
+        assert window.totals.tokens == expected.totals.tokens
+        assert set(window.totals.skipped) == set(expected.totals.skipped)
+        assert window.totals.images == expected.totals.images
+        assert window.totals.positions == window.totals.tokens or not layout.packed
         for batch in window.batches:
             assert batch.packed is layout.packed
             assert batch.samples == 1 or Size(batch.positions, batch.patch_count).fits(layout.limit)
@@ -104,8 +104,8 @@ def test_a_window_holds_the_same_samples_however_it_is_laid_out(
 
 def test_windows_are_the_same_from_any_start_and_with_workers(build: BatchBuilder):
     with pool_of(build) as inline, pool_of(build, 1) as processes:
-        whole = list(windows(inline, PLAN, 0, 6, PACKED))
-        later = list(windows(processes, PLAN, 2, 6, PACKED))
+        whole = list(windows(inline, PLAN, range(6), layout=PACKED))
+        later = list(windows(processes, PLAN, range(2, 6), layout=PACKED))
     for found, expected in zip(later, whole[2:], strict=True):
         assert len(found.batches) == len(expected.batches)
         for one, other in zip(found.batches, expected.batches, strict=True):
@@ -116,10 +116,24 @@ def test_windows_are_the_same_from_any_start_and_with_workers(build: BatchBuilde
             assert one.sources == other.sources
 
 
+def test_ranks_lay_out_their_own_parts_of_the_same_window(build: BatchBuilder):
+    with pool_of(build) as pool:
+        plain = list(windows(pool, PLAN, range(4)))
+        parts = [list(windows(pool, PLAN, range(4), Share(rank, 4), PACKED)) for rank in range(4)]
+    for expected, *mine in zip(plain, *parts, strict=True):
+        together = [it for window in mine for it in samples(window.batches)]
+        assert sorted(together, key=str) == in_order(expected)
+        numbers = [number for window in mine for number in window.numbers]
+        assert len(set(numbers)) == len(numbers)
+        assert [len(window.numbers) for window in mine] == [len(it.batches) for it in mine]
+
+
 def test_validation_is_laid_out_as_training_is(build: BatchBuilder):
     with pool_of(build) as pool:
         plain = list(validation_batches(pool, 12, 5))
-        laid = list(validation_batches(pool, 12, 5, PACKED))
+        laid = list(validation_batches(pool, 12, 5, layout=PACKED))
+        shares = [list(validation_batches(pool, 12, 5, Share(it, 2), PACKED)) for it in (0, 1)]
+    assert [[len(it.sources) for it in share] for share in shares] == [[5, 2], [3]]
     assert sorted(samples(laid), key=str) == sorted(samples(plain), key=str)
     assert sum(len(batch.skipped) for batch in laid) == 2
     assert all(batch.positions == batch.tokens for batch in laid)

@@ -1,6 +1,7 @@
 """Rotary positions of a sample are those of transformers, whatever pictures lie in it."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,9 @@ picture = st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 6))
 
 def upstream(model: type, kinds: np.ndarray, grids: list[tuple[int, int, int]]) -> torch.Tensor:
     """Return what `get_rope_index` says; it reads nothing of the model but its configuration."""
-    bare = model.__new__(model)
+    bare: Any = object.__new__(model)
     torch.nn.Module.__init__(bare)
-    bare.config = model.config_class()
+    bare.config = bare.config_class()
     assert bare.config.vision_config.spatial_merge_size == 2
     positions, _ = bare.get_rope_index(
         torch.ones(1, len(kinds), dtype=torch.long),

@@ -192,6 +192,7 @@ def test_batches_are_padded_on_the_right_and_count_their_tokens(load: Load):
     assert batch.input_ids.shape == (2, width)
     assert (batch.input_ids[0, rest] == preprocessing.pad_id).all()
     assert (batch.labels[0, rest] == IGNORED).all()
+    assert batch.attention_mask is not None
     assert batch.attention_mask[0, rest].sum() == 0
     assert batch.tokens == len(short.input_ids) + width
     assert batch.positions == 2 * width
@@ -205,8 +206,8 @@ def test_a_batch_without_any_sample_is_legal():
     batch = Batch.from_arrays(collate([], skipped, 0))
     assert (batch.samples, batch.target_tokens, batch.tokens, batch.images) == (0, 0, 0, 0)
     window = Window.of(3, 1, [batch, batch])
-    assert window.skipped == skipped * 2
-    assert (window.target_tokens, window.samples, window.notes) == (0, 0, {})
+    assert window.totals.skipped == skipped * 2
+    assert (window.target_tokens, window.totals.samples, window.totals.notes) == (0, 0, {})
 
 
 @pytest.mark.parametrize("name", ["instruct", "thinking", "base", "qwen2_vl"])
