@@ -14,6 +14,7 @@ VisionCache = Literal["off", "memory", "disk", "auto"]
 OptimizerName = Literal[
     "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
 ]
+Packing = Literal["none", "pack", "group"]
 ScheduleName = Literal["constant", "linear", "cosine", "cosine_with_floor"]
 
 LANGUAGE_TARGETS = (
@@ -157,10 +158,40 @@ class BatchConfig(Section):
     accumulation: Whole = Field(
         default=4, ge=1, description="Micro-batches in an optimizer step, over all ranks."
     )
+    packing: Packing = Field(
+        default="none",
+        description="How the samples of a step are laid into micro-batches; which samples those "
+        "are never changes. none: size at a time, as they are dealt, padded; pack: as many as "
+        "tokens allows in one row without padding; group: as many of similar length, padded.",
+    )
+    tokens: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="Most tokens in a micro-batch of pack or group, with padding; "
+        "null: size times data.max_length.",
+    )
+    patches: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="Most image patches in a micro-batch of pack or group; "
+        "null: as many as its tokens can stand for.",
+    )
     largest_first: bool = Field(
         default=False,
         description="Try the largest batch before step 1, so that a lack of memory shows at once.",
     )
+
+    @model_validator(mode="after")
+    def limits_have_something_to_limit(self) -> Self:
+        """Refuse limits of micro-batches whose size is given in samples."""
+        for name in ("tokens", "patches"):
+            if self.packing == "none" and getattr(self, name) is not None:
+                msg = (
+                    f"batch.{name} is set but batch.packing is none; "
+                    "set batch.packing=pack or group, or set it to null"
+                )
+                raise ValueError(msg)
+        return self
 
 
 class TrainingConfig(Section):
@@ -341,6 +372,11 @@ class RunConfig(Section):
     def samples_per_step(self) -> int:
         """Samples of one optimizer step over all ranks."""
         return self.batch.size * self.batch.accumulation
+
+    @property
+    def micro_batch_tokens(self) -> int:
+        """Most tokens in a micro-batch; as many as `batch.size` samples may have if not given."""
+        return self.batch.tokens or self.batch.size * self.data.max_length
 
     @property
     def model_is_local(self) -> bool:

@@ -1,7 +1,8 @@
-"""Padded batches as tensors, and the window of one optimizer step."""
+"""Batches as tensors, padded or packed, and the window of one optimizer step."""
 
 # B samples, T tokens, P patches, D values a patch, I images
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,40 +22,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Samples side by side, padded on the right. One without any sample is legal."""
+    """Samples side by side, padded on the right, or one after the other in a packed row.
 
-    input_ids: Tensor  # int64 (B, T)
-    attention_mask: Tensor  # int64 (B, T)
+    One without any sample is legal.
+    """
+
+    input_ids: Tensor  # int64 (B, T); packed (1, T)
+    attention_mask: Tensor | None  # int64 (B, T); None: packed
     labels: Tensor  # int64 (B, T)
     mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
     patches: Tensor | None  # uint8 (P, D), of the images that are patched
     image_grid_thw: Tensor | None  # int64 (I, 3), of all images
     sources: tuple[Source, ...]  # of the samples' records
     skipped: tuple[Skipped, ...]
+    lengths: tuple[int, ...]  # tokens of each sample
+    position_ids: Tensor | None = None  # int64 (4, 1, T): in the sample's text, and its rope's
     image_keys: tuple[bytes, ...] = ()  # (I,); empty: nothing is kept of images
     patched: tuple[bool, ...] = ()  # (I,), whether an image has patches here
     features: dict[bytes, Tensor] = field(default_factory=dict[bytes, Tensor])  # kept, by key
     notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
 
     @property
+    def packed(self) -> bool:
+        """Whether the samples lie one after the other in one row."""
+        return self.position_ids is not None
+
+    @property
     def samples(self) -> int:
-        """How many samples there are (B)."""
-        return len(self.input_ids)
+        """How many samples there are."""
+        return len(self.lengths)
 
     @cached_property
     def target_tokens(self) -> int:
         """Tokens the loss counts."""
         return int((self.labels[:, 1:] != IGNORED).sum())
 
-    @cached_property
+    @property
     def tokens(self) -> int:
         """Tokens without padding."""
-        return int(self.attention_mask.sum())
+        return sum(self.lengths)
 
     @property
     def positions(self) -> int:
         """Tokens with padding (B times T)."""
         return self.input_ids.numel()
+
+    @property
+    def patch_count(self) -> int:
+        """How many patches all images have, with those whose patches are left out."""
+        return sum(map(math.prod, self.grids))
 
     @property
     def images(self) -> int:
@@ -83,9 +99,8 @@ class Batch:
         return sum(tensor.nbytes for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[Tensor]:
-        tensors = (self.input_ids, self.attention_mask, self.labels, self.mm_token_type_ids)
-        pictures = (self.patches, self.image_grid_thw, *self.features.values())
-        return (t for t in (*tensors, *pictures) if t is not None)
+        tensors = (value for value in vars(self).values() if isinstance(value, Tensor))
+        return (*tensors, *self.features.values())
 
     def model_inputs(
         self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
@@ -103,10 +118,12 @@ class Batch:
 
     def token_inputs(self, device: torch.device) -> dict[str, Tensor]:
         """Return the inputs besides the pictures, on the device."""
-        inputs = {
-            "input_ids": moved(self.input_ids, device),
-            "attention_mask": moved(self.attention_mask, device),
+        named = {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "position_ids": self.position_ids,
         }
+        inputs = {name: moved(it, device) for name, it in named.items() if it is not None}
         if self.image_grid_thw is not None:
             inputs["mm_token_type_ids"] = moved(self.mm_token_type_ids, device)
             inputs["image_grid_thw"] = moved(self.image_grid_thw, device)

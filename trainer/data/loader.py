@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import NamedTuple, Self, TypeVar
@@ -11,6 +12,7 @@ from typing import NamedTuple, Self, TypeVar
 from trainer.data.asking import Asking, KeptFeatures
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
+from trainer.data.layout import Layout
 from trainer.data.order import Plan
 from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
@@ -37,7 +39,7 @@ class BatchPool:
         batches_at_once: int = 1,
         kept: KeptFeatures | None = None,
     ) -> None:
-        """`batches_at_once` are taken together: the micro-batches of a window."""
+        """`batches_at_once` are taken together: all that a window is made of."""
         self._kept = kept
         self._own = Asking(build, kept)  # where there are no workers
         self._build = build
@@ -152,34 +154,63 @@ class Share(NamedTuple):
         """Return the share of what all ranks have together."""
         return batches[self.rank :: self.ranks]
 
+    def numbers(self, count: int) -> range:
+        """Return what its first so many batches are among those of all ranks."""
+        return range(self.rank, self.rank + count * self.ranks, self.ranks)
+
 
 ALL = Share()
 
 
 def windows(
-    pool: BatchPool, plan: Plan, start: int, stop: int, share: Share = ALL
+    pool: BatchPool,
+    plan: Plan,
+    numbers: range,
+    share: Share = ALL,
+    layout: Layout | None = None,
 ) -> Iterator[Window]:
-    """Yield the windows `start` (from 0) up to but not including `stop`, with a share of each."""
-    requests = (
+    """Yield the windows of these numbers (from 0) in order, with a share of each.
+
+    With a layout, the share is one of samples; they are built one by one and then laid into
+    micro-batches.
+    """
+    batches = pool.batches(
         Request("train", samples, plan.epoch_of(window))
-        for window in range(start, stop)
-        for samples in share.of(plan.micro_batches(window))
+        for window in numbers
+        for samples in share.of(_dealt(plan, window, layout))
     )
-    batches = pool.batches(requests)
-    for index in range(start, stop):
-        numbers = share.of(range(len(plan.micro_batches(index))))
-        made = [next(batches) for _ in numbers]
-        yield Window.of(index, plan.epoch_of(index), made, numbers)
+    for window in numbers:
+        made = list(islice(batches, len(share.of(_dealt(plan, window, layout)))))
+        laid = made if layout is None else layout.batches(made)
+        yield Window.of(window, plan.epoch_of(window), laid, share.numbers(len(laid)))
+
+
+def _dealt(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, ...], ...]:
+    """The samples of each batch that is asked for."""
+    if layout is None:
+        return plan.micro_batches(window)
+    return tuple((sample,) for sample in plan.samples_of(window))
 
 
 def validation_batches(
-    pool: BatchPool, samples: int, batch_size: int, share: Share = ALL, *, pixels: bool = False
+    pool: BatchPool,
+    samples: int,
+    batch_size: int,
+    share: Share = ALL,
+    layout: Layout | None = None,
 ) -> Iterator[Batch]:
-    """Yield the validation samples in their order, `batch_size` at a time.
+    """Yield the validation samples in their order, `batch_size` at a time; packed in one row."""
+    starts = share.of(range(0, samples, batch_size))
+    taken = (tuple(range(start, min(start + batch_size, samples))) for start in starts)
+    if layout is None or not layout.packed:
+        yield from pool.batches(Request("validation", numbers) for numbers in taken)
+        return
+    together = list(taken)
+    singles = pool.batches(Request("validation", (it,)) for numbers in together for it in numbers)
+    for numbers in together:
+        yield from layout.unlimited.batches(list(islice(singles, len(numbers))))
 
-    With `pixels` every picture comes as patches, whatever is kept of it.
-    """
-    return pool.batches(
-        Request("validation", tuple(range(first, min(first + batch_size, samples))), pixels=pixels)
-        for first in share.of(range(0, samples, batch_size))
-    )
+
+def single_validation_batches(pool: BatchPool, samples: int) -> Iterator[Batch]:
+    """Yield the first validation samples, one a batch, with the pixels of all their pictures."""
+    return pool.batches(Request("validation", (it,), pixels=True) for it in range(samples))

@@ -55,7 +55,13 @@ class BatchArrays:
     patched: tuple[bool, ...]
     sources: tuple[Source, ...]
     skipped: tuple[Skipped, ...]
+    lengths: tuple[int, ...]
     notes: dict[str, int]
+
+    @property
+    def patch_count(self) -> int:
+        """How many patches there are (P)."""
+        return 0 if self.patches is None else len(self.patches)
 
 
 def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) -> BatchArrays:
@@ -76,6 +82,7 @@ def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) 
         patched=tuple(it for sample in samples for it in sample.patched),
         sources=tuple(source for sample in samples for source in sample.sources),
         skipped=tuple(skipped),
+        lengths=tuple(len(sample.input_ids) for sample in samples),
         notes=dict(Counter(note for sample in samples for note in sample.notes)),
     )
 

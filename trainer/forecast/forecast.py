@@ -13,7 +13,12 @@ from trainer.data.pictures import picture_rule
 from trainer.data.reading import Records
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
-from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
+from trainer.forecast.memory import (
+    Memory,
+    estimate_memory,
+    largest_micro_batch,
+    what_to_lower,
+)
 from trainer.forecast.pace import Pace, earlier_pace
 from trainer.forecast.records import PROBLEMS_TOLD, Look, look_at_records, open_dataset
 from trainer.forecast.vision_cache import vision_cache_bytes
@@ -116,13 +121,7 @@ def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Mem
     """Return the estimate for a micro-batch of the largest samples that were seen."""
     if checkpoint is None or not checkpoint.tensors:
         return None
-    largest, size = look.largest, config.batch.size
-    load = Load(
-        tokens=largest.tokens * size,
-        target_tokens=largest.target_tokens * size,
-        patches=largest.patches * size,
-    )
-    return estimate_memory(config, checkpoint, load)
+    return estimate_memory(config, checkpoint, largest_micro_batch(config, look.largest))
 
 
 def _look_as_json(look: Look) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def extent_of(cost: TrainingCost, batches: Iterable[Batch], *, padded: bool = Fa
     for batch in batches:
         if not batch.target_tokens:
             continue
-        lengths: list[int] = batch.attention_mask.sum(dim=1).tolist()
-        if padded:
-            lengths = [batch.attention_mask.shape[1]] * len(lengths)
+        lengths = batch.lengths
+        if padded and not batch.packed:
+            lengths = (batch.input_ids.shape[1],) * len(lengths)
         total += cost.extent(lengths, _grids(batch, computed=True), batch.target_tokens)
         total += cost.merged_again(_grids(batch, computed=False))
     return total

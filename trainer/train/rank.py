@@ -45,8 +45,8 @@ EXPECTED = (
     OSError,
 )
 MEMORY_ADVICE = (
-    "out of memory; lower data.max_length to 2048, then 1024, set "
-    "model.activation_checkpointing=true, or model.quantization=nf4"
+    "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
+    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
 )
 
 

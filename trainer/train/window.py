@@ -11,6 +11,8 @@ from accelerate import Accelerator
 from trainer.data.batch import Batch, Window
 from trainer.data.preprocessing import Preprocessing
 from trainer.model.parts import trainable_parameters
+from trainer.model.segments import packed_inputs
+from trainer.model.tower import EncoderOutputs
 from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
 from trainer.train.ranks import Ranks
@@ -71,18 +73,24 @@ class Forward:
 
     def inputs(self, batch: Batch) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs on the device, and the labels on the host."""
-        if self.vision is None or not batch.images:
-            return self.inputs_with_pixels(batch), batch.labels
         device = self.accelerator.device
-        inputs: dict[str, Any] = batch.token_inputs(device)
-        with self.accelerator.autocast():
-            inputs["mm_encoder_outputs"] = self.vision.outputs(batch, device, self.pixel_dtype)
+        if self.vision is None or not batch.images:
+            inputs = self.inputs_with_pixels(batch)
+        else:
+            inputs = {**batch.token_inputs(device), "mm_encoder_outputs": self._features(batch)}
+        if batch.packed:
+            inputs |= packed_inputs(self.model, inputs["position_ids"], batch.lengths)
         return inputs, batch.labels
 
-    def inputs_with_pixels(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def inputs_with_pixels(self, batch: Batch) -> dict[str, Any]:
         """Return the inputs of a batch that has all its patches, as `generate` needs them."""
         device = self.accelerator.device
         return batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
+
+    def _features(self, batch: Batch) -> dict[str, EncoderOutputs]:
+        assert self.vision is not None
+        with self.accelerator.autocast():
+            return self.vision.outputs(batch, self.accelerator.device, self.pixel_dtype)
 
     @property
     def pixel_dtype(self) -> torch.dtype:

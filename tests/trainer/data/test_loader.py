@@ -84,8 +84,8 @@ def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_
     build = builder(load("instruct"), data_file)
     plan = Plan(12, 2, 2, 5, "ab" * 32)
     with pool(build, 0) as inline, pool(build, 2) as processes:
-        expected = list(windows(inline, plan, 1, 7))
-        found = list(windows(processes, plan, 1, 7))
+        expected = list(windows(inline, plan, range(1, 7)))
+        found = list(windows(processes, plan, range(1, 7)))
         validation = list(validation_batches(processes, 12, 5))
     assert [window.index for window in found] == list(range(1, 7))
     assert [window.epoch for window in found] == [0, 0, 1, 1, 1, 2]
@@ -119,7 +119,7 @@ def test_pictures_change_with_every_epoch_of_training_and_never_in_validation(
 def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Path):
     build = builder(load("instruct"), data_file)
     with pool(build, 0) as inline:
-        (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), 0, 1)
+        (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), range(1))
     assert window.totals.samples == 10
     reasons = {skipped.source.line: skipped.reason for skipped in window.totals.skipped}
     assert set(reasons) == {5, 8}

@@ -10,7 +10,7 @@ from trainer.config.schema import RunConfig
 from trainer.config.suggestions import NF4_BYTES
 from trainer.demo.tiny import build_tiny_checkpoint
 from trainer.forecast.checkpoint import Checkpoint, find_checkpoint, read_header
-from trainer.forecast.memory import Load, estimate_memory, what_to_lower
+from trainer.forecast.memory import Load, estimate_memory, largest_micro_batch, what_to_lower
 from trainer.forecast.records import Look
 from trainer.forecast.vision_cache import vision_cache_bytes
 from trainer.model.load import load_trainable
@@ -111,6 +111,38 @@ def test_what_to_lower_names_what_takes_most(tiny_checkpoint: Path):
     config = config_of(tiny_checkpoint, model={"quantization": "none"})
     memory = estimate_memory(config, shapes_of(config), Load(tokens=1, target_tokens=1, patches=0))
     assert what_to_lower(config, memory) == "model.quantization=nf4"
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ({"size": 3}, Load(tokens=300, target_tokens=90, patches=192)),
+        (  # all eight of a step would fit but for the limit
+            {"size": 2, "packing": "pack", "tokens": 450},
+            Load(tokens=450, target_tokens=240, patches=288),
+        ),
+        (
+            {"size": 2, "packing": "group", "tokens": 10_000},
+            Load(tokens=800, target_tokens=240, patches=512),
+        ),
+        (  # one alone is over the limit
+            {"packing": "pack", "tokens": 50, "patches": 70},
+            Load(tokens=100, target_tokens=100, patches=70),
+        ),
+    ],
+)
+def test_the_largest_micro_batch_is_what_the_layout_allows(batch: Any, expected: Load):
+    largest = Load(tokens=100, target_tokens=30, patches=64)
+    assert largest_micro_batch(config_of("x", batch=batch), largest) == expected
+
+
+def test_a_packed_run_that_does_not_fit_is_told_to_lower_its_tokens(tiny_checkpoint: Path):
+    load = Load(tokens=9_000, target_tokens=9, patches=0)
+    for tokens, advice in ((9_000, "batch.tokens=2048"), (2_048, "model.activation_checkpointing")):
+        batch = {"size": 4, "packing": "pack", "tokens": tokens}
+        config = config_of(tiny_checkpoint, batch=batch)
+        memory = estimate_memory(config, shapes_of(config), load)
+        assert what_to_lower(config, memory).startswith(advice)
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])

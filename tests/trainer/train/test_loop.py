@@ -4,9 +4,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,12 +12,10 @@ from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from trainer.config.load import dump_config, load_config
+from tests.trainer.train.in_process import Trained
 from trainer.data.errors import DataChanged, DataRefused
 from trainer.data.lengths import length_table
 from trainer.model.modes import evaluating
-from trainer.run.append import EventWriter
-from trainer.run.codec import decode
 from trainer.run.commands import send_command
 from trainer.run.events import (
     AnyEvent,
@@ -35,73 +31,13 @@ from trainer.run.events import (
     SamplePrediction,
     Step,
 )
-from trainer.run.layout import RunLayout
 from trainer.train import rehearsal
-from trainer.train.loop import Outcome, train
-from trainer.train.prepare import prepare
-from trainer.train.progress import Progress
-from trainer.train.recorder import Recorder
 from trainer.train.rehearsal import rehearse_largest_batch
-from trainer.train.requests import Requests, StoppedBeforeTraining
-from trainer.train.setup import RunPaths, Setup
-from trainer.train.skipped import write_data_record
+from trainer.train.requests import StoppedBeforeTraining
 from trainer.train.step import Diverged
 from trainer.train.trackers import start_trackers, track
 
 PREDICTIONS_PER_RUN = 2
-
-
-@dataclass
-class Trained:
-    """A run in this process."""
-
-    setup: Setup
-    progress: Progress
-    requests: Requests
-
-    def go(self) -> Outcome:
-        with self.setup.pool:
-            write_data_record(self.setup)
-            return train(self.setup, self.progress, self.requests)
-
-    def of(self, kind: type) -> list[Any]:
-        lines = self.setup.run.layout.events.read_bytes().splitlines()
-        events: list[AnyEvent] = [decode(line) for line in lines]
-        return [event for event in events if isinstance(event, kind)]
-
-
-@pytest.fixture
-def prepared(
-    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
-) -> Callable[..., Trained]:
-    """Return a function that prepares a run (again, with the same name) from options."""
-
-    def make(*options: str, attempt: int = 1) -> Trained:
-        layout = RunLayout(tmp_path / "run")
-        layout.root.mkdir(exist_ok=True)
-        fixed = (
-            f"model.path={tiny_checkpoint}",
-            "model.dtype=fp32",
-            "model.quantization=none",
-            f"data.train={shapes[0]}",
-            f"data.validation={shapes[1]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=0",
-            "optimizer.name=adamw",
-            "training.max_steps=4",
-            "training.threads=1",
-            "evaluation.every_steps=100",
-            "evaluation.at_end=false",
-        )
-        config = load_config("balanced", [*fixed, *options])
-        layout.config.write_text(dump_config(config))
-        run = RunPaths(layout, attempt, supervisor_pid=0)
-        recorder = Recorder(EventWriter(layout.events, attempt))
-        requests = Requests(layout, attempt, 0)
-        setup, progress = prepare(run, config, recorder, requests)
-        return Trained(setup, progress, requests)
-
-    return make
 
 
 def break_gradient(trained: Trained, steps: set[int], value: float) -> None:

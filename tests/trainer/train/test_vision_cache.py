@@ -108,6 +108,20 @@ def test_losses_are_those_without_a_cache_and_later_epochs_run_no_tower(
     assert "pictures were read back" in kept.told()[-1]
 
 
+@pytest.mark.parametrize("packing", ["pack", "group"])
+def test_kept_pictures_are_laid_out_as_if_they_were_there(
+    trained: Callable[..., Trained], packing: str
+):
+    options = (f"batch.packing={packing}", "training.max_steps=16", "evaluation.every_steps=8")
+    without = trained("model.vision_cache=off", *options)
+    kept = trained("model.vision_cache=memory", *options)
+    assert kept.losses() == pytest.approx(without.losses(), abs=1e-5)
+    assert [it.padding_share for it in kept.of(Step)] == [
+        it.padding_share for it in without.of(Step)
+    ]
+    assert sum(kept.hits()[12:]) == sum(step.images for step in kept.of(Step)[12:])
+
+
 def test_a_kept_picture_is_neither_decoded_nor_taken_from_a_record_that_changed(
     trained: Callable[..., Trained],
 ):
