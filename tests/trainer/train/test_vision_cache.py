@@ -1,16 +1,18 @@
 """With the vision cache a picture goes through a frozen tower once, and the numbers stay."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.trainer.model.building import load
 from trainer.config.load import ConfigError, dump_config, load_config
 from trainer.data import disk_features
 from trainer.data.worker import Request
+from trainer.model.flops import training_cost
 from trainer.run.append import EventWriter
 from trainer.run.codec import decode
 from trainer.run.events import AnyEvent, Notice, Step
@@ -223,15 +225,27 @@ def test_a_cache_of_pictures_that_change_is_refused(option: str, where: str):
 def test_operations_of_the_tower_are_not_counted_where_it_did_not_run(
     trained: Callable[..., Trained],
 ):
-    setup = trained("model.vision_cache=memory").setup
-    cost = setup.efficiency.cost
+    def flops(steps: int, cache: str) -> int:
+        options = (f"model.vision_cache={cache}", f"training.max_steps={steps}")
+        return trained(*options).setup.efficiency.spent.model_flops
+
+    once, without = flops(12, "memory"), flops(12, "off")
+    assert once == without
+    assert once < flops(24, "memory") < 2 * once
+
+
+@pytest.mark.parametrize("aligner", ["frozen", "lora"])
+def test_mergers_that_are_trained_are_counted_also_for_kept_pictures(
+    tiny_checkpoint: Path, aligner: str
+):
+    cost = training_cost(load(tiny_checkpoint, {"aligner": aligner}))
     assert cost is not None
-    assert setup.efficiency.spent.model_flops > 0
-    first = trained("model.vision_cache=memory", "training.max_steps=12").setup.efficiency
-    without = trained("model.vision_cache=off", "training.max_steps=12").setup.efficiency
-    both = setup.efficiency.spent.model_flops
-    assert first.spent.model_flops == without.spent.model_flops
-    assert both < 2 * first.spent.model_flops
+    grids = [(1, 4, 6), (1, 8, 8)]
+    tower = replace(cost.extent([], grids, 0), visual_tokens=0)
+    whole = cost.flops(cost.extent([30], grids, 9)).model
+    kept = cost.flops(cost.extent([30], [], 9) + cost.merged_again(grids)).model
+    mergers = cost.vision.visual_tokens * 22 if aligner == "frozen" else 0
+    assert whole - kept == cost.vision.cost(tower) + mergers
 
 
 def test_a_container_limit_bounds_what_is_free(tmp_path: Path):
