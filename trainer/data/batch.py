@@ -37,6 +37,7 @@ class Batch:
     skipped: tuple[Skipped, ...]
     lengths: tuple[int, ...]  # tokens of each sample
     position_ids: Tensor | None = None  # int64 (4, 1, T): in the sample's text, and its rope's
+    rope: Tensor | None = None  # int64 (3, B, T) of a padded batch with images
     image_keys: tuple[bytes, ...] = ()  # (I,); empty: nothing is kept of images
     patched: tuple[bool, ...] = ()  # (I,), whether an image has patches here
     features: dict[bytes, Tensor] = field(default_factory=dict[bytes, Tensor])  # kept, by key

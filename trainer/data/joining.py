@@ -27,8 +27,19 @@ def side_by_side(singles: Sequence[Batch], pad_id: int) -> Batch:
         attention_mask=padded([torch.ones_like(it.input_ids) for it in singles], 0),
         labels=padded([it.labels for it in singles], IGNORED),
         mm_token_type_ids=padded([it.mm_token_type_ids for it in singles], 0),
+        rope=_rope_side_by_side(singles),
         **_together(singles),
     )
+
+
+def _rope_side_by_side(singles: Sequence[Batch]) -> Tensor | None:
+    """Positions (3, S, T) of samples, zero where they are padded; None without any image."""
+    if all(it.rope is None for it in singles):
+        return None
+    texts = (torch.arange(it.input_ids.shape[1]).expand(3, 1, -1) for it in singles)
+    rows = [text if it.rope is None else it.rope for it, text in zip(singles, texts, strict=True)]
+    columns = pad_sequence([row.permute(2, 0, 1) for row in rows])  # (T, S, 3, 1)
+    return columns[..., 0].permute(2, 1, 0).contiguous()
 
 
 def in_one_row(singles: Sequence[Batch], merge: int) -> Batch:

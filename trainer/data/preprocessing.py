@@ -33,6 +33,7 @@ from trainer.data.labels import expand_images, tokenize_with_labels
 from trainer.data.measuring import Measuring
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Speech
+from trainer.data.positions import rope_positions
 from trainer.data.records import Record
 from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
@@ -221,13 +222,15 @@ class Preprocessing:
         visual_tokens = [math.prod(grid) // unit for grid in grids]
         ids, labels = expand_images(ids, labels, self.image_token_id, visual_tokens)
         patches = [piece for piece, _ in cut if piece is not None]
+        kinds = (ids == self.image_token_id).astype(np.int64)
         return Sample(
             sources=shown.sources,
             input_ids=ids,
             labels=labels,
-            mm_token_type_ids=(ids == self.image_token_id).astype(np.int64),
+            mm_token_type_ids=kinds,
             patches=np.concatenate(patches) if patches else None,
             image_grid_thw=np.array(grids, dtype=np.int64) if grids else None,
+            rope=rope_positions(kinds, grids, self.picture_rule.merge),
             image_keys=gallery.keys(pictures),
             patched=tuple(piece is not None for piece, _ in cut),
             notes=tuple(sorted({*shown.notes, *rendering.notes})),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 
-from trainer.data.batch import Batch, Window
+from trainer.data.batch import Batch, Window, moved
 from trainer.data.preprocessing import Preprocessing
 from trainer.model.parts import trainable_parameters
 from trainer.model.segments import packed_inputs
@@ -78,6 +78,8 @@ class Forward:
             inputs = self.inputs_with_pixels(batch)
         else:
             inputs = {**batch.token_inputs(device), "mm_encoder_outputs": self._features(batch)}
+        if batch.rope is not None:  # the model would ask the device for every length
+            inputs["position_ids"] = moved(batch.rope, device)
         if batch.packed:
             inputs |= packed_inputs(self.model, inputs["position_ids"], batch.lengths)
         return inputs, batch.labels
