@@ -45,6 +45,12 @@ class DataConfig(Section):
     max_source_pixels: Whole = Field(
         default=100_000_000, ge=1, description="Images above it are not decoded at all, in pixels."
     )
+    jpeg_draft: bool = Field(
+        default=False,
+        description="Decode JPEGs at a half, a quarter or an eighth of their size where more is "
+        "not needed: several times faster for photos; pixels differ a little. Not with "
+        "augmentation.",
+    )
     max_line_bytes: Whole = Field(
         default=256 * 2**20, ge=1024, description="Longer lines are not parsed, in bytes."
     )
@@ -71,7 +77,7 @@ class DataConfig(Section):
         default=300.0, gt=0, description="A micro-batch that takes longer ends the run, in seconds."
     )
     cache_dir: Folder | None = Field(
-        default=None, description="Folder for line indexes; null: ~/.cache/qvl."
+        default=None, description="Folder for line indexes and kept features; null: ~/.cache/qvl."
     )
     coordinates: Coordinates = Field(
         default="auto",
@@ -93,6 +99,14 @@ class DataConfig(Section):
         if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
             msg = f"min_pixels {self.min_pixels} is above max_pixels {self.max_pixels}; lower it"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def drafts_are_not_augmented(self) -> Self:
+        """Refuse to augment pictures that are not decoded in their own size."""
+        if self.jpeg_draft and self.augmentation.ops:
+            msg = "jpeg_draft is set beside augmentation.ops, which needs pictures in full size"
+            raise ValueError(f"{msg}; set it to false")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ HARMLESS_KEYS = frozenset(
         "name",
         "model.cache_dir",
         "model.activation_checkpointing",  # the same operations once more
+        "model.vision_cache_bytes",
         # A run that refused has met no such record yet, so its steps are those of a run that skips.
         "data.over_long",
         "data.bad_records",
@@ -31,6 +32,8 @@ HARMLESS_KEYS = frozenset(
         "training.debug",
     }
 )
+# Values of an option that give the same numbers: the tower runs image by image, kept or not.
+EQUAL_VALUES = {"model.vision_cache": {"memory": "auto", "disk": "auto"}}
 LENGTH_KEYS = frozenset({"training.epochs", "training.max_steps"})
 
 
@@ -93,17 +96,25 @@ def resume_conflicts(
         f"{key}: {_shown(before)} became {_shown(after)}; "
         "set it back, or start a new run: resumed steps would not be the same"
         for key, (before, after) in changed_options(old, new).items()
-        if not _is_harmless(key, length_is_free=length_is_free) and key not in proven_equal
+        if not _is_harmless(key, length_is_free=length_is_free)
+        and key not in proven_equal
+        and _meaning(key, before) != _meaning(key, after)
     ]
 
 
 def decisive_values(config: RunConfig) -> dict[str, object]:
     """Return the options that decide the numbers of each step; how many steps is left out."""
     return {
-        key: value
+        key: _meaning(key, value)
         for key, value in flat_values(config).items()
         if not _is_harmless(key, length_is_free=True)
     }
+
+
+def _meaning(key: str, value: object) -> object:
+    """Return one value for all those of an option that give the same numbers."""
+    equal = EQUAL_VALUES.get(key, {})
+    return equal.get(value, value) if isinstance(value, str) else value
 
 
 def _is_harmless(key: str, *, length_is_free: bool) -> bool:

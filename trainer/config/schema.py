@@ -10,9 +10,11 @@ from trainer.config.section import Folder, Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
 Variant = Literal["auto", "instruct", "thinking", "base"]
+VisionCache = Literal["off", "memory", "disk", "auto"]
 OptimizerName = Literal[
     "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
 ]
+Packing = Literal["none", "pack", "group"]
 ScheduleName = Literal["constant", "linear", "cosine", "cosine_with_floor"]
 
 LANGUAGE_TARGETS = (
@@ -60,6 +62,17 @@ class ModelConfig(Section):
     )
     activation_checkpointing: bool = Field(
         default=False, description="Recompute activations in the backward pass to save memory."
+    )
+    vision_cache: VisionCache = Field(
+        default="auto",
+        description="Where the outputs of a frozen vision tower are kept, so that a picture goes "
+        "through it once: memory, disk (data.cache_dir); auto decides by time and room. "
+        "Not with augmentation.",
+    )
+    vision_cache_bytes: Whole | None = Field(
+        default=None,
+        ge=0,
+        description="Most that is kept, in bytes; null: half of what memory or disk has free.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train; auto: the GPU when there is one."
@@ -145,10 +158,40 @@ class BatchConfig(Section):
     accumulation: Whole = Field(
         default=4, ge=1, description="Micro-batches in an optimizer step, over all ranks."
     )
+    packing: Packing = Field(
+        default="none",
+        description="How the samples of a step are laid into micro-batches; which samples those "
+        "are never changes. none: size at a time, as they are dealt, padded; pack: as many as "
+        "tokens allows in one row without padding; group: as many of similar length, padded.",
+    )
+    tokens: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="Most tokens in a micro-batch of pack or group, with padding; "
+        "null: size times data.max_length.",
+    )
+    patches: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="Most image patches in a micro-batch of pack or group; "
+        "null: as many as its tokens can stand for.",
+    )
     largest_first: bool = Field(
         default=False,
         description="Try the largest batch before step 1, so that a lack of memory shows at once.",
     )
+
+    @model_validator(mode="after")
+    def limits_have_something_to_limit(self) -> Self:
+        """Refuse limits of micro-batches whose size is given in samples."""
+        for name in ("tokens", "patches"):
+            if self.packing == "none" and getattr(self, name) is not None:
+                msg = (
+                    f"batch.{name} is set but batch.packing is none; "
+                    "set batch.packing=pack or group, or set it to null"
+                )
+                raise ValueError(msg)
+        return self
 
 
 class TrainingConfig(Section):
@@ -283,6 +326,21 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def what_is_kept_of_pictures_stays_true(self) -> Self:
+        """Refuse to keep a vision tower's outputs where they would not be the same again."""
+        if self.model.vision_cache in ("off", "auto"):
+            return self
+        why = None
+        if self.tune.vision != "frozen":
+            why = f"tune.vision is {self.tune.vision}, so the tower's outputs change as it learns"
+        elif self.data.augmentation.ops:
+            why = "data.augmentation.ops changes every picture in every epoch"
+        if why:
+            msg = f"model.vision_cache is {self.model.vision_cache} but {why}; set it to auto"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def every_rank_has_work(self) -> Self:
         """Refuse more ranks than micro-batches."""
         if self.training.ranks > self.batch.accumulation:
@@ -306,9 +364,19 @@ class RunConfig(Section):
         return self
 
     @property
+    def pictures_stay_the_same(self) -> bool:
+        """Whether the vision tower makes the same of a picture in every epoch."""
+        return self.tune.vision == "frozen" and not self.data.augmentation.ops
+
+    @property
     def samples_per_step(self) -> int:
         """Samples of one optimizer step over all ranks."""
         return self.batch.size * self.batch.accumulation
+
+    @property
+    def micro_batch_tokens(self) -> int:
+        """Most tokens in a micro-batch; as many as `batch.size` samples may have if not given."""
+        return self.batch.tokens or self.batch.size * self.data.max_length
 
     @property
     def model_is_local(self) -> bool:

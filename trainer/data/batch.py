@@ -1,7 +1,8 @@
-"""Padded batches as tensors, and the window of one optimizer step."""
+"""Batches as tensors, padded or packed, and the window of one optimizer step."""
 
 # B samples, T tokens, P patches, D values a patch, I images
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,32 +22,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Samples side by side, padded on the right. One without any sample is legal."""
+    """Samples side by side, padded on the right, or one after the other in a packed row.
 
-    input_ids: Tensor  # int64 (B, T)
-    attention_mask: Tensor  # int64 (B, T)
+    One without any sample is legal.
+    """
+
+    input_ids: Tensor  # int64 (B, T); packed (1, T)
+    attention_mask: Tensor | None  # int64 (B, T); None: packed
     labels: Tensor  # int64 (B, T)
     mm_token_type_ids: Tensor  # int64 (B, T), 0 text, 1 image
-    patches: Tensor | None  # uint8 (P, D)
-    image_grid_thw: Tensor | None  # int64 (I, 3)
+    patches: Tensor | None  # uint8 (P, D), of the images that are patched
+    image_grid_thw: Tensor | None  # int64 (I, 3), of all images
     sources: tuple[Source, ...]  # of the samples' records
     skipped: tuple[Skipped, ...]
+    lengths: tuple[int, ...]  # tokens of each sample
+    position_ids: Tensor | None = None  # int64 (4, 1, T): in the sample's text, and its rope's
+    rope: Tensor | None = None  # int64 (3, B, T) of a padded batch with images
+    image_keys: tuple[bytes, ...] = ()  # (I,); empty: nothing is kept of images
+    patched: tuple[bool, ...] = ()  # (I,), whether an image has patches here
+    features: dict[bytes, Tensor] = field(default_factory=dict[bytes, Tensor])  # kept, by key
     notes: dict[str, int] = field(default_factory=dict[str, int])  # what was changed, how often
 
     @property
+    def packed(self) -> bool:
+        """Whether the samples lie one after the other in one row."""
+        return self.position_ids is not None
+
+    @property
     def samples(self) -> int:
-        """How many samples there are (B)."""
-        return len(self.input_ids)
+        """How many samples there are."""
+        return len(self.lengths)
 
     @cached_property
     def target_tokens(self) -> int:
         """Tokens the loss counts."""
         return int((self.labels[:, 1:] != IGNORED).sum())
 
-    @cached_property
+    @property
     def tokens(self) -> int:
         """Tokens without padding."""
-        return int(self.attention_mask.sum())
+        return sum(self.lengths)
 
     @property
     def positions(self) -> int:
@@ -54,9 +69,30 @@ class Batch:
         return self.input_ids.numel()
 
     @property
+    def patch_count(self) -> int:
+        """How many patches all images have, with those whose patches are left out."""
+        return sum(map(math.prod, self.grids))
+
+    @property
     def images(self) -> int:
         """How many images there are (I)."""
         return 0 if self.image_grid_thw is None else len(self.image_grid_thw)
+
+    @cached_property
+    def grids(self) -> list[list[int]]:
+        """The grid of each image: frames, rows and columns of patches."""
+        return [] if self.image_grid_thw is None else self.image_grid_thw.tolist()
+
+    @cached_property
+    def computed(self) -> tuple[bool, ...]:
+        """For each image, whether the vision tower has to run on it; of equal ones on the first."""
+        if not self.image_keys:
+            return (True,) * self.images
+        first = {key: place for place, key in reversed(list(enumerate(self.image_keys)))}
+        return tuple(
+            first[key] == place and key not in self.features
+            for place, key in enumerate(self.image_keys)
+        )
 
     @property
     def nbytes(self) -> int:
@@ -64,8 +100,8 @@ class Batch:
         return sum(tensor.nbytes for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[Tensor]:
-        tensors = (self.input_ids, self.attention_mask, self.labels, self.mm_token_type_ids)
-        return (t for t in (*tensors, self.patches, self.image_grid_thw) if t is not None)
+        tensors = (value for value in vars(self).values() if isinstance(value, Tensor))
+        return (*tensors, *self.features.values())
 
     def model_inputs(
         self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
@@ -74,15 +110,24 @@ class Batch:
 
         Patches travel as uint8 and are normalised there: pixel_values is (P, D) of `dtype`.
         """
-        inputs = {
-            "input_ids": _moved(self.input_ids, device),
-            "attention_mask": _moved(self.attention_mask, device),
-        }
-        if self.patches is not None and self.image_grid_thw is not None:
-            inputs["mm_token_type_ids"] = _moved(self.mm_token_type_ids, device)
-            patches = _moved(self.patches, device)
+        inputs = self.token_inputs(device)
+        if self.patches is not None:
+            assert all(self.patched), "an image has no patches"
+            patches = moved(self.patches, device)
             inputs["pixel_values"] = preprocessing.normalize_patches(patches, dtype)
-            inputs["image_grid_thw"] = _moved(self.image_grid_thw, device)
+        return inputs
+
+    def token_inputs(self, device: torch.device) -> dict[str, Tensor]:
+        """Return the inputs besides the pictures, on the device."""
+        named = {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "position_ids": self.position_ids,
+        }
+        inputs = {name: moved(it, device) for name, it in named.items() if it is not None}
+        if self.image_grid_thw is not None:
+            inputs["mm_token_type_ids"] = moved(self.mm_token_type_ids, device)
+            inputs["image_grid_thw"] = moved(self.image_grid_thw, device)
         return inputs
 
     @classmethod
@@ -96,8 +141,8 @@ class Batch:
         return cls(**{**vars(arrays), **tensors})
 
 
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; to a GPU through pinned memory, without waiting for it."""
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return the tensor on the device; to a GPU through pinned memory, without waiting for it."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -112,6 +157,7 @@ class Totals:
     tokens: int = 0  # without padding
     positions: int = 0  # tokens with padding
     images: int = 0
+    kept_images: int = 0  # those of them that need no vision tower
     sources: tuple[Source, ...] = ()  # where the samples' records lie
     skipped: tuple[Skipped, ...] = ()  # the records that left holes
     notes: Counter[str] = field(default_factory=Counter[str])  # what was changed, how often
@@ -122,8 +168,10 @@ class Totals:
         return cls(
             **{
                 name: getattr(batch, name)
-                for name in ("target_tokens", "samples", "tokens", "positions", "images")
+                for name in ("target_tokens", "samples", "tokens", "positions")
             },
+            images=batch.images,
+            kept_images=batch.images - sum(batch.computed),
             sources=batch.sources,
             skipped=batch.skipped,
             notes=Counter(batch.notes),

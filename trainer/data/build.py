@@ -1,10 +1,11 @@
 """Read, parse, encode and collate the samples of one micro-batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainer.data.dense.group import DenseGroup
 from trainer.data.errors import DataRefused, OverLong, RecordError, Source
+from trainer.data.gallery import Grid, KeptImages
 from trainer.data.grouping import Grouping
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
@@ -28,6 +29,8 @@ class BatchBuilder:
 
     preprocessing: Preprocessing
     splits: Mapping[str, Split]
+    keys: bool = False  # images get keys, and those that are kept are not decoded
+    _kept: dict[bytes, Grid] = field(default_factory=dict[bytes, Grid], init=False)
 
     def __call__(self, request: Request) -> BatchArrays:
         """Return the batch of a request's samples; what cannot be used leaves holes.
@@ -37,6 +40,7 @@ class BatchBuilder:
             DataChanged: A file is no longer the one that was indexed.
 
         """
+        self._kept.update(request.kept)
         samples: list[Sample] = []
         skipped: list[Skipped] = []
         for number in request.samples:
@@ -62,7 +66,9 @@ class BatchBuilder:
         while kept:
             try:
                 content = _content(kept, summarised)
-                return self.preprocessing.encode(content, self.variation(request, number)), skipped
+                variation = self.variation(request, number)
+                known = self._known(request)
+                return self.preprocessing.encode(content, variation, known), skipped
             except RecordError as error:
                 at_fault = _at_fault(kept, error)
                 skipped += [self._hole(error, source, len(at_fault)) for source in at_fault]
@@ -76,6 +82,12 @@ class BatchBuilder:
             return None
         seed = self.splits[request.split].grouping.seed
         return Variation(options, seed, request.epoch, number)
+
+    def _known(self, request: Request) -> KeptImages | None:
+        """The images that need no pixels; None where keys are of no use."""
+        if not self.keys:
+            return None
+        return {} if request.pixels else self._kept
 
     def describe(self, request: Request) -> str:
         """Return how many records a request is for and where they lie, for messages."""

@@ -63,8 +63,13 @@ def check_size(width: int, height: int) -> None:
         raise ImageError(f"{width} x {height} pixels: an aspect ratio over {MAX_ASPECT_RATIO}")
 
 
-def decode_image(encoded: bytes, policy: ImagePolicy) -> Image.Image:
+def decode_image(
+    encoded: bytes, policy: ImagePolicy, needed: tuple[int, int] | None = None
+) -> Image.Image:
     """Return the picture in RGB, upright, its transparent parts on white; of several the first.
+
+    With a width and height that are `needed` (of the picture as it is stored), a JPEG comes in the
+    smallest of its half, quarter and eighth that has them: its decoder leaves out the rest.
 
     Raises:
         ImageError: The data is broken or incomplete, or the picture is over the limits.
@@ -72,6 +77,8 @@ def decode_image(encoded: bytes, policy: ImagePolicy) -> Image.Image:
     """
     image_size(encoded, policy)
     with guarded(policy), Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        if needed is not None:
+            image.draft(None, needed)
         image.load()
         return _to_rgb(ImageOps.exif_transpose(image))
 

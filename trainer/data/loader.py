@@ -4,12 +4,15 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import NamedTuple, Self, TypeVar
 
+from trainer.data.asking import Asking, KeptFeatures
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
+from trainer.data.layout import Layout
 from trainer.data.order import Plan
 from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
@@ -26,7 +29,7 @@ class BatchPool:
     Use it as a context manager: leaving it ends the processes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         build: Builds[Request, BatchArrays],
         *,
@@ -34,8 +37,11 @@ class BatchPool:
         prefetch_bytes: int,
         timeout_seconds: float,
         batches_at_once: int = 1,
+        kept: KeptFeatures | None = None,
     ) -> None:
-        """`batches_at_once` are taken together: the micro-batches of a window."""
+        """`batches_at_once` are taken together: all that a window is made of."""
+        self._kept = kept
+        self._own = Asking(build, kept)  # where there are no workers
         self._build = build
         self._batches_at_once = batches_at_once
         self._number_of_workers = workers
@@ -43,12 +49,12 @@ class BatchPool:
         self._timeout_seconds = timeout_seconds
         self._largest_batch_bytes = 0
         self._workers: list[Worker[Request, BatchArrays]] = []
-        self._idle: SimpleQueue[Worker[Request, BatchArrays]] = SimpleQueue()
+        self._idle: SimpleQueue[Asking] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for number in range(self._number_of_workers):
             self._workers.append(Worker(number, self._build, self._timeout_seconds))
-            self._idle.put(self._workers[-1])
+            self._idle.put(Asking(self._workers[-1].build, self._kept))
         # One thread for each process takes its answers while the trainer computes.
         self._threads = ThreadPoolExecutor(max(1, len(self._workers)), "qvl-data")
         # Should the context never be left, the interpreter's end must not wait for processes.
@@ -80,7 +86,7 @@ class BatchPool:
         """
         if not self._workers:
             for request in requests:
-                yield Batch.from_arrays(self._build(request))
+                yield self._own(request)
             return
         ahead: deque[tuple[Request, Future[Batch]]] = deque()
         coming = iter(requests)
@@ -107,11 +113,11 @@ class BatchPool:
         return max(1, min(fitting, wanted))
 
     def _ask(self, request: Request) -> Batch:
-        worker = self._idle.get()
+        ask = self._idle.get()
         try:
-            batch = Batch.from_arrays(worker.build(request))
+            batch = ask(request)
         finally:
-            self._idle.put(worker)
+            self._idle.put(ask)
         self._largest_batch_bytes = max(self._largest_batch_bytes, batch.nbytes)
         return batch
 
@@ -148,31 +154,63 @@ class Share(NamedTuple):
         """Return the share of what all ranks have together."""
         return batches[self.rank :: self.ranks]
 
+    def numbers(self, count: int) -> range:
+        """Return what its first so many batches are among those of all ranks."""
+        return range(self.rank, self.rank + count * self.ranks, self.ranks)
+
 
 ALL = Share()
 
 
 def windows(
-    pool: BatchPool, plan: Plan, start: int, stop: int, share: Share = ALL
+    pool: BatchPool,
+    plan: Plan,
+    numbers: range,
+    share: Share = ALL,
+    layout: Layout | None = None,
 ) -> Iterator[Window]:
-    """Yield the windows `start` (from 0) up to but not including `stop`, with a share of each."""
-    requests = (
+    """Yield the windows of these numbers (from 0) in order, with a share of each.
+
+    With a layout, the share is one of samples; they are built one by one and then laid into
+    micro-batches.
+    """
+    batches = pool.batches(
         Request("train", samples, plan.epoch_of(window))
-        for window in range(start, stop)
-        for samples in share.of(plan.micro_batches(window))
+        for window in numbers
+        for samples in share.of(_dealt(plan, window, layout))
     )
-    batches = pool.batches(requests)
-    for index in range(start, stop):
-        numbers = share.of(range(len(plan.micro_batches(index))))
-        made = [next(batches) for _ in numbers]
-        yield Window.of(index, plan.epoch_of(index), made, numbers)
+    for window in numbers:
+        made = list(islice(batches, len(share.of(_dealt(plan, window, layout)))))
+        laid = made if layout is None else layout.batches(made)
+        yield Window.of(window, plan.epoch_of(window), laid, share.numbers(len(laid)))
+
+
+def _dealt(plan: Plan, window: int, layout: Layout | None) -> tuple[tuple[int, ...], ...]:
+    """The samples of each batch that is asked for."""
+    if layout is None:
+        return plan.micro_batches(window)
+    return tuple((sample,) for sample in plan.samples_of(window))
 
 
 def validation_batches(
-    pool: BatchPool, samples: int, batch_size: int, share: Share = ALL
+    pool: BatchPool,
+    samples: int,
+    batch_size: int,
+    share: Share = ALL,
+    layout: Layout | None = None,
 ) -> Iterator[Batch]:
-    """Yield the validation samples in their order, `batch_size` at a time."""
-    return pool.batches(
-        Request("validation", tuple(range(first, min(first + batch_size, samples))))
-        for first in share.of(range(0, samples, batch_size))
-    )
+    """Yield the validation samples in their order, `batch_size` at a time; packed in one row."""
+    starts = share.of(range(0, samples, batch_size))
+    taken = (tuple(range(start, min(start + batch_size, samples))) for start in starts)
+    if layout is None or not layout.packed:
+        yield from pool.batches(Request("validation", numbers) for numbers in taken)
+        return
+    together = list(taken)
+    singles = pool.batches(Request("validation", (it,)) for numbers in together for it in numbers)
+    for numbers in together:
+        yield from layout.unlimited.batches(list(islice(singles, len(numbers))))
+
+
+def single_validation_batches(pool: BatchPool, samples: int) -> Iterator[Batch]:
+    """Yield the first validation samples, one a batch, with the pixels of all their pictures."""
+    return pool.batches(Request("validation", (it,), pixels=True) for it in range(samples))

@@ -15,6 +15,7 @@ from trainer.data.dense.answer import conversation_about
 from trainer.data.dense.group import DenseGroup
 from trainer.data.encoded import EncodedFile, ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError, Source
+from trainer.data.gallery import image_error
 from trainer.data.headers import size_by_header
 from trainer.data.marks import is_structured, spoken
 from trainer.data.pictures import PictureRule
@@ -27,7 +28,7 @@ from trainer.data.shown import check_stated_size
 WITHOUT_EFFECT = (  # on what a record measures
     *("train", "validation", "train_samples", "validation_samples", "format", "max_array_bytes"),
     *("workers", "prefetch_bytes", "worker_timeout_seconds", "cache_dir", "augmentation"),
-    *("over_long", "bad_records"),
+    *("over_long", "bad_records", "jpeg_draft"),
 )
 
 
@@ -195,9 +196,3 @@ def look_at_image(
     width, height = size_by_header(found, policy, decode=decode)
     file = found if isinstance(found, EncodedFile) else None
     return MeasuredImage(reference, width, height, file)
-
-
-def image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:
-    """Return what is said of a record whose image cannot be used."""
-    what = f"image {number} of {images}: {error}"
-    return RecordError(source, what, "replace the image or remove the record")

@@ -36,14 +36,18 @@ class Plan:
         whole, rest = divmod(steps, self.steps_per_epoch)
         return whole + rest * self.batch_size * self.accumulation / self.samples
 
-    def micro_batches(self, window: int) -> tuple[tuple[int, ...], ...]:
-        """Return the sample numbers of each micro-batch of a window (the last may be short)."""
+    def samples_of(self, window: int) -> tuple[int, ...]:
+        """Return the sample numbers of a window (the last of an epoch may be short)."""
         order = permutation(self.samples, self.seed, self.epoch_of(window), self.data_sha256)
         size = self.batch_size * self.accumulation
         start = window % self.steps_per_epoch * size
-        chosen = order[start : start + size].tolist()
+        return tuple(order[start : start + size].tolist())
+
+    def micro_batches(self, window: int) -> tuple[tuple[int, ...], ...]:
+        """Return the sample numbers of each micro-batch of a window (the last may be short)."""
+        chosen = self.samples_of(window)
         return tuple(
-            tuple(chosen[first : first + self.batch_size])
+            chosen[first : first + self.batch_size]
             for first in range(0, len(chosen), self.batch_size)
         )
 

@@ -5,6 +5,8 @@
 import hashlib
 import importlib.metadata
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,13 +26,14 @@ from trainer.data.chat import probe_chat_format
 from trainer.data.checkpoint_files import CheckpointFiles, read_checkpoint_files
 from trainer.data.control import find_control_tokens
 from trainer.data.dense.group import DenseGroup
-from trainer.data.encoded import ImageError, ImagePolicy, read_encoded
-from trainer.data.errors import DataError, RecordError, Source
-from trainer.data.images import decode_image, image_size
+from trainer.data.encoded import ImagePolicy
+from trainer.data.errors import DataError, RecordError
+from trainer.data.gallery import Gallery, Grid, KeptImages, Picture
 from trainer.data.labels import expand_images, tokenize_with_labels
-from trainer.data.measuring import Measuring, image_error
+from trainer.data.measuring import Measuring
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Speech
+from trainer.data.positions import rope_positions
 from trainer.data.records import Record
 from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
@@ -158,18 +161,25 @@ class Preprocessing:
             decode=decode,
         )
 
-    def encode(self, record: Record | DenseGroup, variation: Variation | None = None) -> Sample:
+    def encode(
+        self,
+        record: Record | DenseGroup,
+        variation: Variation | None = None,
+        kept: KeptImages | None = None,
+    ) -> Sample:
         """Return a record, or a group of dense ones, as token ids, labels and patches.
 
-        With a variation its pictures are changed first, and what is marked in them with them.
+        With a variation its pictures are changed first, and what is marked in them with them. With
+        `kept` the images get keys, and those that are kept come without patches.
 
         Raises:
             RecordError: The record cannot be used; OverLong when it has too many tokens. Of a
                 group, the error's source is the record at fault.
 
         """
-        shown = self._show(record, variation)
-        sample = self._encode(shown, self.renderer.render(shown.record))
+        gallery = self._gallery(None if variation else kept)
+        shown = self._show(record, gallery, variation)
+        sample = self._encode(shown, self.renderer.render(shown.record), gallery)
         if sample.target_tokens == 0:
             raise RecordError(record.source, "no token to train", "add an answer")
         return sample
@@ -181,91 +191,72 @@ class Preprocessing:
             RecordError: As `encode`.
 
         """
-        shown = self._show(record)
+        gallery = self._gallery(None)
+        shown = self._show(record, gallery)
         rendering, truth = self.renderer.question(shown.record)
-        return Question(self._encode(shown, rendering), rendering.text, truth)
+        return Question(self._encode(shown, rendering, gallery), rendering.text, truth)
 
-    def _show(self, record: Record | DenseGroup, variation: Variation | None = None) -> Shown:
+    def _gallery(self, kept: KeptImages | None) -> Gallery:
+        draft = self.options.jpeg_draft
+        return Gallery(self.image_policy, self.picture_rule, self.room, kept, draft)
+
+    def _show(
+        self, record: Record | DenseGroup, gallery: Gallery, variation: Variation | None = None
+    ) -> Shown:
         wording = Wording(self.picture_rule, self.speech, self.options.dense)
-        return show(record, self._look, wording, variation)
+        return show(record, gallery, wording, variation)
 
-    def _look(self, source: Source, references: tuple[str, ...]) -> list[Image.Image]:
-        """The decoded pictures, once their headers say that they are not too large together."""
-        encoded, _ = self._read_images(source, references, 0)
-        return self._decode(source, encoded)
-
-    def _encode(self, shown: Shown, rendering: Rendering) -> Sample:
+    def _encode(self, shown: Shown, rendering: Rendering, gallery: Gallery) -> Sample:
         source = shown.record.source
         self.room.for_text(source, len(rendering.text), len(rendering.images))
         ids, labels = tokenize_with_labels(self.tokenizer, rendering.text, rendering.spans)
         labels[:1] = IGNORED  # nothing comes before the first token that could predict it
-        pictures, visual_tokens = self._pictures(shown, rendering.images, len(ids))
+        pictures = shown.pictures
+        if pictures is None:
+            pictures = gallery.look(source, rendering.images, len(ids))
+        else:
+            self._check_room(shown, pictures, len(ids))
+        cut = [self._cut(picture) for picture in pictures]
+        grids = [grid for _, grid in cut]
+        unit = self.picture_rule.merge**2
+        visual_tokens = [math.prod(grid) // unit for grid in grids]
         ids, labels = expand_images(ids, labels, self.image_token_id, visual_tokens)
-        patches, grids = self._patches(pictures)
+        patches = [piece for piece, _ in cut if piece is not None]
+        kinds = (ids == self.image_token_id).astype(np.int64)
         return Sample(
             sources=shown.sources,
             input_ids=ids,
             labels=labels,
-            mm_token_type_ids=(ids == self.image_token_id).astype(np.int64),
-            patches=patches,
-            image_grid_thw=grids,
+            mm_token_type_ids=kinds,
+            patches=np.concatenate(patches) if patches else None,
+            image_grid_thw=np.array(grids, dtype=np.int64) if grids else None,
+            rope=rope_positions(kinds, grids, self.picture_rule.merge),
+            image_keys=gallery.keys(pictures),
+            patched=tuple(piece is not None for piece, _ in cut),
             notes=tuple(sorted({*shown.notes, *rendering.notes})),
         )
 
-    def _pictures(
-        self, shown: Shown, references: tuple[str, ...], text_tokens: int
-    ) -> tuple[list[Image.Image], list[int]]:
-        """The decoded pictures and their visual tokens; raises OverLong before any is decoded."""
-        source, pictures = shown.record.source, shown.pictures
-        if pictures is None:
-            encoded, visual_tokens = self._read_images(source, references, text_tokens)
-            return self._decode(source, encoded), visual_tokens
+    def _check_room(self, shown: Shown, pictures: Sequence[Picture], text_tokens: int) -> None:
+        """Raise OverLong for pictures that do not fit beside the text."""
+        source, visual_tokens = shown.record.source, 0
         self.room.for_tokens(source, text_tokens)
-        visual_tokens: list[int] = []
         for number, picture in enumerate(pictures, start=1):
-            visual_tokens.append(self.picture_rule.visual_tokens(*picture.size))
-            tokens = text_tokens - number + sum(visual_tokens)
+            visual_tokens += self.picture_rule.visual_tokens(*picture.size)
+            tokens = text_tokens - number + visual_tokens
             self.room.for_images(source, tokens, number, len(pictures))
-        return list(pictures), visual_tokens
 
-    def _read_images(
-        self, source: Source, references: tuple[str, ...], text_tokens: int
-    ) -> tuple[list[bytes], list[int]]:
-        """The encoded images and their visual tokens, by their headers: nothing is decoded yet."""
-        folder = Path(source.file).parent
-        encoded, visual_tokens = [], []
-        self.room.for_tokens(source, text_tokens)
-        for number, reference in enumerate(references, start=1):
-            try:
-                data = read_encoded(reference, folder, self.image_policy)
-                width, height = image_size(data, self.image_policy)
-            except ImageError as error:
-                raise image_error(source, number, len(references), error) from error
-            encoded.append(data)
-            visual_tokens.append(self.picture_rule.visual_tokens(width, height))
-            tokens = text_tokens - number + sum(visual_tokens)
-            self.room.for_images(source, tokens, number, len(references))
-        return encoded, visual_tokens
-
-    def _decode(self, source: Source, encoded: list[bytes]) -> list[Image.Image]:
-        pictures: list[Image.Image] = []
-        for number, data in enumerate(encoded, start=1):
-            try:
-                pictures.append(decode_image(data, self.image_policy))
-            except ImageError as error:
-                raise image_error(source, number, len(encoded), error) from error
-        return pictures
-
-    def _patches(self, pictures: list[Image.Image]) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Patches (P, D) as uint8 and grids (I, 3) of a sample's pictures."""
-        if not pictures:
-            return None, None
-        patches, grids = [], []
-        for picture in pictures:
-            image_patches, grid = self.cut_into_patches(picture)
-            patches.append(image_patches)
-            grids.append(grid)
-        return np.concatenate(patches), np.concatenate(grids)
+    def _cut(self, picture: Picture) -> tuple[np.ndarray | None, Grid]:
+        """Patches (P, D) as uint8 and the grid; no patches of a picture without pixels."""
+        if picture.pixels is None:
+            assert picture.grid is not None
+            return None, picture.grid
+        pixels = picture.pixels
+        if pixels.size != picture.size:  # a draft: its own size would be rounded otherwise
+            tall, wide = self.picture_rule.resized(*picture.size)
+            pixels = pixels.resize((wide, tall), Image.Resampling(self.image_processor.resample))
+        patches, grid = self.cut_into_patches(pixels)
+        frames, rows, columns = grid[0].tolist()
+        return patches, (frames, rows, columns)
 
     def cut_into_patches(self, image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
         """Return an RGB image's patches, uint8 (P, D), resized as the checkpoint wants it.

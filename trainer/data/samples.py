@@ -21,8 +21,11 @@ class Sample:
     input_ids: np.ndarray  # int64 (T,)
     labels: np.ndarray  # int64 (T,)
     mm_token_type_ids: np.ndarray  # int64 (T,), 0 text, 1 image
-    patches: np.ndarray | None  # uint8 (P, D)
-    image_grid_thw: np.ndarray | None  # int64 (I, 3)
+    patches: np.ndarray | None  # uint8 (P, D), of the images that are patched
+    image_grid_thw: np.ndarray | None  # int64 (I, 3), of all images
+    rope: np.ndarray  # int64 (3, T), positions in time, height and width
+    image_keys: tuple[bytes, ...] = ()  # (I,), SHA-256 of each encoded image; empty: not asked for
+    patched: tuple[bool, ...] = ()  # (I,), False: what the vision tower makes of it is kept
     notes: tuple[str, ...] = ()  # what was changed on the way
 
     @property
@@ -49,9 +52,18 @@ class BatchArrays:
     mm_token_type_ids: np.ndarray
     patches: np.ndarray | None
     image_grid_thw: np.ndarray | None
+    rope: np.ndarray | None  # int64 (3, B, T); None: without images
+    image_keys: tuple[bytes, ...]
+    patched: tuple[bool, ...]
     sources: tuple[Source, ...]
     skipped: tuple[Skipped, ...]
+    lengths: tuple[int, ...]
     notes: dict[str, int]
+
+    @property
+    def patch_count(self) -> int:
+        """How many patches there are (P)."""
+        return 0 if self.patches is None else len(self.patches)
 
 
 def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) -> BatchArrays:
@@ -68,10 +80,19 @@ def collate(samples: Sequence[Sample], skipped: Sequence[Skipped], pad_id: int) 
         mm_token_type_ids=_padded([sample.mm_token_type_ids for sample in samples], 0),
         patches=np.concatenate(patches) if patches else None,
         image_grid_thw=np.concatenate(grids) if grids else None,
+        rope=_stacked([sample.rope for sample in samples]) if grids else None,
+        image_keys=tuple(key for sample in samples for key in sample.image_keys),
+        patched=tuple(it for sample in samples for it in sample.patched),
         sources=tuple(source for sample in samples for source in sample.sources),
         skipped=tuple(skipped),
+        lengths=tuple(len(sample.input_ids) for sample in samples),
         notes=dict(Counter(note for sample in samples for note in sample.notes)),
     )
+
+
+def _stacked(positions: Sequence[np.ndarray]) -> np.ndarray:
+    """Positions (3, T) of each sample as (3, B, T), zero where a sample is padded."""
+    return np.stack([_padded([it[axis] for it in positions], 0) for axis in range(3)])
 
 
 def _padded(rows: Sequence[np.ndarray], fill: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A record in words, with the pictures that its words depend on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -9,6 +9,7 @@ from trainer.config.dense import DenseConfig
 from trainer.data.dense.answer import conversation_about
 from trainer.data.dense.group import DenseGroup
 from trainer.data.errors import RecordError, Source
+from trainer.data.gallery import Gallery, Picture
 from trainer.data.marks import is_structured, spoken
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Canvas, Speech
@@ -21,7 +22,7 @@ class Shown:
     """What is rendered and tokenised."""
 
     record: WrittenRecord
-    pictures: tuple[Image.Image, ...] | None = None  # RGB, upright; None: not looked at yet
+    pictures: tuple[Picture, ...] | None = None  # None: not looked at yet
     group: tuple[Source, ...] = ()  # of the records, where they are several
     notes: tuple[str, ...] = ()  # what had to be mended
 
@@ -42,7 +43,7 @@ class Wording:
 
 def show(
     record: Record | DenseGroup,
-    look: Callable[[Source, tuple[str, ...]], list[Image.Image]],
+    gallery: Gallery,
     wording: Wording,
     variation: Variation | None = None,
 ) -> Shown:
@@ -50,7 +51,7 @@ def show(
 
     Args:
         record: A record, or several dense ones.
-        look: Decodes the images that a record names; called where the words depend on them.
+        gallery: Reads the images that a record names, where the words depend on them.
         wording: How places are written.
         variation: Changes the pictures first, and what is marked in them with them.
 
@@ -61,18 +62,21 @@ def show(
     if isinstance(record, DenseRecord):
         record = DenseGroup((record,))
     if isinstance(record, DenseGroup):
-        pictures = [look(it.source, (it.image,))[0] for it in record.records]
+        pictures = [gallery.look(it.source, (it.image,), 0)[0] for it in record.records]
         shown = show_group(record, pictures, wording.rule, wording.speech, wording.dense)
         if variation is None:
             return shown
-        varied = variation.of_group(record, pictures)
-        again = show_group(*varied, wording.rule, wording.speech, wording.dense)
+        varied, changed = variation.of_group(record, _pixels(pictures))
+        seen = [Picture.of(pixels) for pixels in changed]
+        again = show_group(varied, seen, wording.rule, wording.speech, wording.dense)
     elif isinstance(record, ChatRecord) and (is_structured(record) or variation):
-        pictures = look(record.source, record.images)
+        pictures = gallery.look(record.source, record.images, 0)
         shown = show_chat(record, pictures, wording.rule, wording.speech)
         if variation is None:
             return shown
-        again = show_chat(*variation.of_chat(record, pictures), wording.rule, wording.speech)
+        varied, changed = variation.of_chat(record, _pixels(pictures))
+        seen = [Picture.of(pixels) for pixels in changed]
+        again = show_chat(varied, seen, wording.rule, wording.speech)
     else:
         return Shown(record)
     # Written before too, so that a wrong coordinate is refused: cut at the edge it looks right.
@@ -80,7 +84,7 @@ def show(
 
 
 def show_chat(
-    record: ChatRecord, pictures: Sequence[Image.Image], rule: PictureRule, speech: Speech
+    record: ChatRecord, pictures: Sequence[Picture], rule: PictureRule, speech: Speech
 ) -> Shown:
     """Return a conversation whose marks are text; raises RecordError."""
     notes: set[str] = set()
@@ -91,7 +95,7 @@ def show_chat(
 
 def show_group(
     group: DenseGroup,
-    pictures: Sequence[Image.Image],
+    pictures: Sequence[Picture],
     rule: PictureRule,
     speech: Speech,
     options: DenseConfig,
@@ -106,6 +110,11 @@ def show_group(
     ]
     written = conversation_about(group, seen, speech, options, notes)
     return Shown(written, tuple(pictures), group.sources, tuple(notes))
+
+
+def _pixels(pictures: Sequence[Picture]) -> list[Image.Image]:
+    """The pixels that a variation changes; it is never asked for where they are left out."""
+    return [picture.pixels for picture in pictures if picture.pixels is not None]
 
 
 def check_stated_size(record: DenseRecord, size: tuple[int, int]) -> None:

@@ -20,11 +20,17 @@ NICENESS = 10  # batches are made ahead; the trainer's own threads come first
 
 
 class Request(NamedTuple):
-    """Which batch is wanted; it depends on nothing else."""
+    """Which batch is wanted; it depends on nothing else.
+
+    Whoever keeps what the vision tower makes of images says in `kept` which ones came to those that
+    the same process was told of before: their pictures need not be decoded.
+    """
 
     split: str
     samples: tuple[int, ...]
     epoch: int | None = None  # of training; None: samples as they lie, without augmentation
+    kept: tuple[tuple[bytes, tuple[int, int, int]], ...] = ()  # keys and grids
+    pixels: bool = False  # every picture is wanted, whatever is kept
 
 
 Asked = TypeVar("Asked", contravariant=True)

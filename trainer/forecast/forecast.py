@@ -13,9 +13,15 @@ from trainer.data.pictures import picture_rule
 from trainer.data.reading import Records
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
-from trainer.forecast.memory import Load, Memory, estimate_memory, what_to_lower
+from trainer.forecast.memory import (
+    Memory,
+    estimate_memory,
+    largest_micro_batch,
+    what_to_lower,
+)
 from trainer.forecast.pace import Pace, earlier_pace
 from trainer.forecast.records import PROBLEMS_TOLD, Look, look_at_records, open_dataset
+from trainer.forecast.vision_cache import vision_cache_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,7 @@ class Forecast:
     checkpoint: str | None  # where the shapes were read; None: the model is not known here
     memory: Memory | None
     to_lower: str  # what would save most memory
+    vision_cache_bytes: int | None = None  # of the host's memory or disk; None: nothing is kept
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -63,6 +70,7 @@ class Forecast:
             "memory_total": self.memory.total if self.memory else None,
             "fits": self.fits,
             "to_lower": self.to_lower if self.fits is False else "",
+            "vision_cache_bytes": self.vision_cache_bytes,
         }
 
 
@@ -85,17 +93,23 @@ def forecast(config: RunConfig, runs: Path, looks: dict[str, Look] | None = None
     plan = _plan(config, train)
     checkpoint = find_checkpoint(config.model)
     memory = _memory(config, checkpoint, look)
+    also = known.get("validation") or look_at_records(validation, data, rule)
+    steps = planned_steps(config, plan)
+    epochs = plan.epochs_done(steps)
     return Forecast(
         train=look,
-        validation=known.get("validation") or look_at_records(validation, data, rule),
+        validation=also,
         samples_per_step=config.samples_per_step,
         steps_per_epoch=plan.steps_per_epoch,
-        total_steps=planned_steps(config, plan),
+        total_steps=steps,
         pace=earlier_pace(config, runs),
         device=chosen_device(config),
         checkpoint=checkpoint.source if checkpoint else None,
         memory=memory,
         to_lower=what_to_lower(config, memory) if memory else "",
+        vision_cache_bytes=vision_cache_bytes(config, checkpoint, (look, also), epochs)
+        if checkpoint
+        else None,
     )
 
 
@@ -107,13 +121,7 @@ def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Mem
     """Return the estimate for a micro-batch of the largest samples that were seen."""
     if checkpoint is None or not checkpoint.tensors:
         return None
-    largest, size = look.largest, config.batch.size
-    load = Load(
-        tokens=largest.tokens * size,
-        target_tokens=largest.target_tokens * size,
-        patches=largest.patches * size,
-    )
-    return estimate_memory(config, checkpoint, load)
+    return estimate_memory(config, checkpoint, largest_micro_batch(config, look.largest))
 
 
 def _look_as_json(look: Look) -> dict[str, Any]:

@@ -45,6 +45,28 @@ class Load:
     patches: int
 
 
+def largest_micro_batch(config: RunConfig, largest: Load) -> Load:
+    """Return the most a micro-batch holds; `largest` is the most that any of its samples does.
+
+    Packed or grouped, that is all samples of a step, as far as the limits allow.
+    """
+    if config.batch.packing == "none":
+        size = config.batch.size
+        return Load(
+            tokens=largest.tokens * size,
+            target_tokens=largest.target_tokens * size,
+            patches=largest.patches * size,
+        )
+    samples = config.samples_per_step
+    tokens = max(largest.tokens, min(config.micro_batch_tokens, largest.tokens * samples))
+    limit = config.batch.patches or round(largest.patches * tokens / max(1, largest.tokens))
+    return Load(
+        tokens=tokens,
+        target_tokens=min(tokens, largest.target_tokens * samples),
+        patches=max(largest.patches, min(limit, largest.patches * samples)),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """An estimate in bytes, by what takes it."""
@@ -182,7 +204,10 @@ def what_to_lower(config: RunConfig, memory: Memory) -> str:
     """Return the option that would save most, for a run that does not fit."""
     model, tune = config.model, config.tune
     on_tokens = memory.activations + memory.head > memory.weights + memory.training
-    if on_tokens and config.batch.size > 1:
+    packs = config.batch.packing != "none"
+    if on_tokens and packs and config.micro_batch_tokens > config.data.max_length:
+        return f"batch.tokens={config.data.max_length}"
+    if on_tokens and not packs and config.batch.size > 1:
         return f"batch.size=1, batch.accumulation={config.samples_per_step}"
     if on_tokens and not model.activation_checkpointing:
         return "model.activation_checkpointing=true"

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 
 from trainer.data.build import Split
 from trainer.data.errors import DataRefused, RecordError, Source
-from trainer.data.order import permutation
+from trainer.data.order import Plan, permutation
+from trainer.data.packing import Size
 from trainer.data.samples import Sample, Skipped
 from trainer.data.worker import Request
 from trainer.inspect.images import seen_images, stored_images
@@ -146,7 +147,7 @@ class Inspector:
         window = request.epoch * plan.steps_per_epoch + place // (
             plan.batch_size * plan.accumulation
         )
-        micro_batches = plan.micro_batches(window)
+        micro_batches = self._micro_batches(plan, window, request.epoch)
         index = next(it for it, batch in enumerate(micro_batches) if request.samples[0] in batch)
         beside = Request("train", micro_batches[index], request.epoch)
         return Batch(
@@ -156,9 +157,24 @@ class Inspector:
             padding=self._longest(beside, seen.counts.tokens) - seen.counts.tokens,
         )
 
+    def _micro_batches(self, plan: Plan, window: int, epoch: int) -> Sequence[tuple[int, ...]]:
+        """The samples of each micro-batch of a step; where they are packed, without the holes."""
+        layout = self.opened.layout
+        if layout is None:
+            return plan.micro_batches(window)
+        sizes: dict[int, Size] = {}
+        for sample in plan.samples_of(window):
+            built = self.opened.lenient(Request("train", (sample,), epoch))
+            if built.lengths:
+                sizes[sample] = Size(sum(built.lengths), built.patch_count)
+        samples = list(sizes)
+        groups = layout.places(list(sizes.values()))
+        return [tuple(samples[place] for place in group) for group in groups]
+
     def _longest(self, request: Request, tokens: int) -> int:
-        """The tokens of the longest sample of a micro-batch."""
-        if len(request.samples) == 1:
+        """The tokens that the samples of a micro-batch are padded to."""
+        layout = self.opened.layout
+        if len(request.samples) == 1 or (layout is not None and layout.packed):
             return tokens
         return self.opened.lenient(request).input_ids.shape[1]
 

@@ -7,6 +7,7 @@ from trainer.config.schema import DataConfig, RunConfig
 from trainer.data.build import BatchBuilder, Split
 from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset, index_file
+from trainer.data.layout import Layout
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
@@ -37,6 +38,11 @@ class Opened:
         """Which training sample makes which step; None without any."""
         grouping = self.split("train").grouping
         return plan_of(self.config, grouping) if len(grouping) else None
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """How a step's samples are laid into micro-batches; None: as they are dealt."""
+        return Layout.of(self.config, self.preprocessing)
 
     @cached_property
     def lenient(self) -> BatchBuilder:

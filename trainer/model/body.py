@@ -8,7 +8,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 
-def hidden_states(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+def hidden_states(model: nn.Module, inputs: dict[str, Any]) -> Tensor:
     """Return what the head would be given, (B, T, H): the last hidden states after their norm.
 
     LoRA layers lie inside the base model, so an adapter counts though its own forward is passed by.

@@ -91,6 +91,7 @@ class TrainingCost:
     text_after_vision_recomputed: Extent
     merge: int  # patches to a side of a visual token
     window: int | None  # patches to a side of an attention window
+    trains_mergers: bool
 
     def extent(
         self, lengths: Iterable[int], grids: Sequence[Sequence[int]], target_tokens: int
@@ -110,9 +111,16 @@ class TrainingCost:
             token_pairs=sum(length**2 for length in lengths) // 2,
         )
 
+    def merged_again(self, grids: Sequence[Sequence[int]]) -> Extent:
+        """Return the extent of images whose features are kept: at most the mergers run on them."""
+        if not self.trains_mergers:
+            return Extent()
+        patches = sum(t * h * w for t, h, w in grids)
+        return Extent(visual_tokens=patches // self.merge**2)
+
     def flops(self, extent: Extent) -> Flops:
         """Return what forward and backward over a batch of that extent take."""
-        if not extent.patches:
+        if not extent.visual_tokens:
             return Flops(self.text.cost(extent), self.text_recomputed.cost(extent))
         model = self.vision + self.text_after_vision
         again = self.vision_recomputed + self.text_after_vision_recomputed
@@ -153,8 +161,13 @@ def _training_cost(body: Any, head: nn.Module) -> TrainingCost:
         text_recomputed=text.recomputed,
         text_after_vision_recomputed=after_vision.recomputed,
         merge=body.visual.spatial_merge_size,
+        trains_mergers=any(_is_trained(it) for it in _mergers(body.visual)),
         window=_window(body.visual),
     )
+
+
+def _mergers(tower: Any) -> list[nn.Module]:
+    return [tower.merger, *getattr(tower, "deepstack_merger_list", ())]
 
 
 def _window(tower: Any) -> int | None:

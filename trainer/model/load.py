@@ -26,6 +26,7 @@ from trainer.model.parts import (
     wrongly_quantized_layers,
 )
 from trainer.model.patches import embed_patches_by_products
+from trainer.model.segments import attend_by_segment
 from trainer.model.start import start_from_adapter
 from trainer.model.weights import is_adapter
 from trainer.run.events import AnyEvent, Notice, Phase
@@ -83,6 +84,7 @@ def load_base(
     _check_keys(folder, loading)
     _check_quantized(folder, model)
     embed_patches_by_products(model.model.visual)
+    attend_by_segment(model, device)
     for part in (model.config, model.config.text_config):
         part.use_cache = False
     return model

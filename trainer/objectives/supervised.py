@@ -3,6 +3,8 @@
 B samples, T tokens, N target tokens
 """
 
+from typing import Any
+
 import torch
 
 from trainer.model.body import head_weight, hidden_states
@@ -12,9 +14,7 @@ from trainer.objectives.terms import Terms
 IGNORED_LABEL = -100
 
 
-def supervised_terms(
-    model: torch.nn.Module, inputs: dict[str, torch.Tensor], labels: torch.Tensor
-) -> Terms:
+def supervised_terms(model: torch.nn.Module, inputs: dict[str, Any], labels: torch.Tensor) -> Terms:
     """Return the summed cross entropy of a batch with accuracy and entropy sums.
 
     The head runs only where the next token has a label.

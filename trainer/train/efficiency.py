@@ -101,15 +101,20 @@ class Efficiency:
         return text
 
 
+def _grids(batch: Batch, *, computed: bool) -> list[list[int]]:
+    """The grids of the images that go through the vision tower, or of those that do not."""
+    return [grid for grid, it in zip(batch.grids, batch.computed, strict=True) if it == computed]
+
+
 def extent_of(cost: TrainingCost, batches: Iterable[Batch], *, padded: bool = False) -> Extent:
     """Return how much the batches that are trained on make the model compute."""
     total = Extent()
     for batch in batches:
         if not batch.target_tokens:
             continue
-        lengths: list[int] = batch.attention_mask.sum(dim=1).tolist()
-        if padded:
-            lengths = [batch.attention_mask.shape[1]] * len(lengths)
-        grids = [] if batch.image_grid_thw is None else batch.image_grid_thw.tolist()
-        total += cost.extent(lengths, grids, batch.target_tokens)
+        lengths = batch.lengths
+        if padded and not batch.packed:
+            lengths = (batch.input_ids.shape[1],) * len(lengths)
+        total += cost.extent(lengths, _grids(batch, computed=True), batch.target_tokens)
+        total += cost.merged_again(_grids(batch, computed=False))
     return total

@@ -84,8 +84,8 @@ def predict_samples(
 def _predict(
     forward: Forward, batch: Batch, generation: GenerationConfig, step: int
 ) -> SamplePrediction:
-    inputs, labels = forward.inputs(batch)
-    start, end = last_answer(labels[0])
+    inputs = forward.inputs_with_pixels(batch)
+    start, end = last_answer(batch.labels[0])
     ids = inputs["input_ids"]
     prompt_inputs = {
         name: value[:, :start] if value.shape == ids.shape else value

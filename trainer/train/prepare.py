@@ -12,17 +12,20 @@ from trainer.config.schema import RunConfig
 from trainer.data.build import BatchBuilder, Split
 from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset
+from trainer.data.layout import Layout
 from trainer.data.loader import BatchPool
 from trainer.data.order import planned_steps
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
-from trainer.model.load import load_trainable
+from trainer.model.load import DTYPES, load_trainable
 from trainer.model.parts import count_parts
+from trainer.model.segments import packed_attention
 from trainer.run import durable
 from trainer.run.events import Notice, Planned, Resumed
 from trainer.run.layout import RunLayout
+from trainer.train.build_vision_cache import Workload, build_vision_cache
 from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
@@ -33,6 +36,7 @@ from trainer.train.requests import Requests
 from trainer.train.resume import StartingPoint, find_starting_point, restore
 from trainer.train.setup import RunPaths, Setup
 from trainer.train.skipped import read_skipped
+from trainer.train.vision_cache import VisionCache
 from trainer.train.window import Forward
 
 
@@ -97,21 +101,25 @@ def prepare(
         recorder.write(counted)
     splits = build_splits(config, train, validation)
     plan = plan_of(config, splits["train"].grouping)
+    total_steps = planned_steps(config, plan)
+    workload = Workload(len(train) + len(validation), plan.epochs_done(total_steps), ranks.count)
+    vision = build_vision_cache(config, model, preprocessing, workload, recorder.write)
     setup = Setup(
         run=run,
         config=config,
         recorder=recorder,
         ranks=ranks,
         accelerator=accelerator,
-        forward=Forward(model, preprocessing, accelerator, config.seed),
+        forward=Forward(model, preprocessing, accelerator, config.seed, vision),
         efficiency=Efficiency.of(model, accelerator.device, config.model.dtype),
         optimizer=optimizer,
         train_data=train,
         validation_data=validation,
         splits=splits,
         plan=plan,
-        pool=build_pool(config, preprocessing, splits),
-        total_steps=planned_steps(config, plan),
+        layout=Layout.of(config, preprocessing),
+        pool=build_pool(config, preprocessing, splits, vision),
+        total_steps=total_steps,
         data_sha256=train.sha256,
         skipped=read_skipped(run.layout),
         edits=set(),
@@ -155,16 +163,22 @@ def build_splits(config: RunConfig, train: Dataset, validation: Dataset) -> dict
 
 
 def build_pool(
-    config: RunConfig, preprocessing: Preprocessing, splits: Mapping[str, Split]
+    config: RunConfig,
+    preprocessing: Preprocessing,
+    splits: Mapping[str, Split],
+    vision: VisionCache | None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
-    builder = BatchBuilder(preprocessing, splits)
+    builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
     return BatchPool(
         builder,
         workers=config.data.workers,
         prefetch_bytes=config.data.prefetch_bytes,
         timeout_seconds=config.data.worker_timeout_seconds,
-        batches_at_once=config.batch.accumulation,
+        batches_at_once=(
+            config.batch.accumulation if config.batch.packing == "none" else config.samples_per_step
+        ),
+        kept=vision.store if vision is not None else None,
     )
 
 
@@ -191,6 +205,8 @@ def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
     if visible > used and setup.accelerator.device.type == "cuda":
         message = f"{visible} GPUs are visible; the run uses {used} (training.ranks)"
         write(Notice(topic="device", message=message))
+    if setup.layout is not None:
+        write(Notice(topic="packing", message=packing_notice(setup, setup.layout)))
     if progress.ranks not in (0, used):
         message = f"{used} ranks now, {progress.ranks} before: the same samples, rounded otherwise"
         write(Notice(topic="ranks", message=message, step=progress.step))
@@ -199,3 +215,13 @@ def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
     if setup.config.schedule.warmup_ratio is None and warmup >= setup.total_steps:
         message = f"the warm-up of {warmup} steps is longer than the run; it is cut to fit"
         write(Notice(topic="schedule", message=message))
+
+
+def packing_notice(setup: Setup, layout: Layout) -> str:
+    """Say how samples share micro-batches, and how attention keeps them apart."""
+    limit = f"at most {layout.limit.tokens} tokens and {layout.limit.patches} patches"
+    if not layout.packed:
+        return f"micro-batches hold samples of similar length, {limit} with padding"
+    dtype = DTYPES[setup.config.model.dtype]
+    attention = packed_attention(setup.model, dtype, setup.accelerator.device)
+    return f"micro-batches are rows of samples without padding, {limit}; attention: {attention}"

@@ -46,8 +46,8 @@ EXPECTED = (
     OSError,
 )
 MEMORY_ADVICE = (
-    "out of memory; lower data.max_length to 2048, then 1024, set "
-    "model.activation_checkpointing=true, or model.quantization=nf4"
+    "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
+    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
 )
 
 
@@ -127,6 +127,8 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
         outcome = train(setup, progress, requests)
         if summary := setup.efficiency.summary():
             recorder.write(Notice(topic="efficiency", message=summary, step=progress.step))
+        if (vision := setup.forward.vision) is not None:
+            vision.close()
         keep_data_record(setup)
         setup.ranks.gather(None)  # the first one may still be saving
         setup.accelerator.end_training()

@@ -11,7 +11,14 @@ from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.build import Split
 from trainer.data.index import Dataset
-from trainer.data.loader import BatchPool, Share, validation_batches, windows
+from trainer.data.layout import Layout
+from trainer.data.loader import (
+    BatchPool,
+    Share,
+    single_validation_batches,
+    validation_batches,
+    windows,
+)
 from trainer.data.order import Plan
 from trainer.run.events import RecordSkipped
 from trainer.run.layout import RunLayout
@@ -59,6 +66,7 @@ class Setup:
     validation_data: Dataset
     splits: Mapping[str, Split]
     plan: Plan
+    layout: Layout | None  # None: micro-batches are batch.size samples as they are dealt
     pool: BatchPool
     total_steps: int
     data_sha256: str
@@ -77,7 +85,8 @@ class Setup:
 
     def windows(self, steps_done: int) -> Iterator[Window]:
         """Yield the windows of the remaining optimizer steps, with this rank's batches."""
-        return windows(self.pool, self.plan, steps_done, self.total_steps, self.share)
+        steps = range(steps_done, self.total_steps)
+        return windows(self.pool, self.plan, steps, self.share, self.layout)
 
     def validation_batches(self) -> Iterator[Batch | None]:
         """Yield this rank's share of the validation set in file order.
@@ -86,11 +95,11 @@ class Setup:
         """
         samples = len(self.splits["validation"].grouping)
         size = self.config.evaluation.batch_size
-        batches = validation_batches(self.pool, samples, size, self.share)
+        batches = validation_batches(self.pool, samples, size, self.share, self.layout)
         for _ in range(0, samples, size * self.ranks.count):
             yield next(batches, None)
 
     def validation_singles(self, count: int) -> Iterator[Batch]:
-        """Yield the first samples of the validation set, one a batch."""
+        """Yield the first samples of the validation set, one a batch, with their pixels."""
         samples = len(self.splits["validation"].grouping)
-        return validation_batches(self.pool, min(count, samples), 1)
+        return single_validation_batches(self.pool, min(count, samples))

@@ -136,7 +136,15 @@ def step_event(  # noqa: PLR0913
         mfu=setup.efficiency.mfu(window, total),
         peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
         updated=updated,
+        further=kept_images(setup, window),
     )
+
+
+def kept_images(setup: Setup, window: Window) -> dict[str, float | None]:
+    """Return how many of a step's images did not go through the vision tower."""
+    if setup.forward.vision is None:
+        return {}
+    return {"vision_cache_hits": float(window.totals.kept_images)}
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -3,17 +3,20 @@
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 
-from trainer.data.batch import Batch, Window
+from trainer.data.batch import Batch, Window, moved
 from trainer.data.preprocessing import Preprocessing
 from trainer.model.parts import trainable_parameters
+from trainer.model.segments import packed_inputs
+from trainer.model.tower import EncoderOutputs
 from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
 from trainer.train.ranks import Ranks
+from trainer.train.vision_cache import VisionCache
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,30 @@ class Forward:
     preprocessing: Preprocessing
     accelerator: Accelerator
     seed: int
+    vision: VisionCache | None = None  # None: the tower runs inside the model's forward
 
-    def inputs(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def inputs(self, batch: Batch) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs on the device, and the labels on the host."""
         device = self.accelerator.device
-        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype), batch.labels
+        if self.vision is None or not batch.images:
+            inputs = self.inputs_with_pixels(batch)
+        else:
+            inputs = {**batch.token_inputs(device), "mm_encoder_outputs": self._features(batch)}
+        if batch.rope is not None:  # the model would ask the device for every length
+            inputs["position_ids"] = moved(batch.rope, device)
+        if batch.packed:
+            inputs |= packed_inputs(self.model, inputs["position_ids"], batch.lengths)
+        return inputs, batch.labels
+
+    def inputs_with_pixels(self, batch: Batch) -> dict[str, Any]:
+        """Return the inputs of a batch that has all its patches, as `generate` needs them."""
+        device = self.accelerator.device
+        return batch.model_inputs(self.preprocessing, device, self.pixel_dtype)
+
+    def _features(self, batch: Batch) -> dict[str, EncoderOutputs]:
+        assert self.vision is not None
+        with self.accelerator.autocast():
+            return self.vision.outputs(batch, self.accelerator.device, self.pixel_dtype)
 
     @property
     def pixel_dtype(self) -> torch.dtype:

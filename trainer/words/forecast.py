@@ -73,6 +73,8 @@ def memory_lines(told: Told) -> Iterator[str]:
     yield "  " + " · ".join(f"{part} {size(memory[part])}" for part in PARTS)
     if told["to_lower"]:
         yield f"  to save memory: {told['to_lower']}"
+    if kept := told.get("vision_cache_bytes"):
+        yield f"  vision cache up to {size(kept)} of the host's memory or disk"
 
 
 def disk_line(disk: Told) -> str:

@@ -143,7 +143,7 @@ def test_groups_go_on_from_any_step_as_they_would_have(pictured: Path, load: Loa
 
     def batches(first: int) -> list[tuple[tuple[int, ...], list[int]]]:
         with BatchPool(build, workers=0, prefetch_bytes=1, timeout_seconds=60) as pool:
-            made = [it for window in windows(pool, plan, first, 6) for it in window.batches]
+            made = [it for window in windows(pool, plan, range(first, 6)) for it in window.batches]
         lines = [tuple(source.line for source in batch.sources) for batch in made]
         return list(zip(lines, [batch.labels.flatten().tolist() for batch in made], strict=True))
 

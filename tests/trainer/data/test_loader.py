@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -16,6 +17,7 @@ import psutil
 import pytest
 import torch
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from tests.trainer.data.acting import Acting
 from trainer.config.augmentation import AugmentationConfig
@@ -24,6 +26,7 @@ from trainer.data.build import BatchBuilder, Split
 from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
 from trainer.data.grouping import Grouping
 from trainer.data.index import Dataset, index_file
+from trainer.data.joining import side_by_side
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
@@ -84,8 +87,8 @@ def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_
     build = builder(load("instruct"), data_file)
     plan = Plan(12, 2, 2, 5, "ab" * 32)
     with pool(build, 0) as inline, pool(build, 2) as processes:
-        expected = list(windows(inline, plan, 1, 7))
-        found = list(windows(processes, plan, 1, 7))
+        expected = list(windows(inline, plan, range(1, 7)))
+        found = list(windows(processes, plan, range(1, 7)))
         validation = list(validation_batches(processes, 12, 5))
     assert [window.index for window in found] == list(range(1, 7))
     assert [window.epoch for window in found] == [0, 0, 1, 1, 1, 2]
@@ -119,7 +122,7 @@ def test_pictures_change_with_every_epoch_of_training_and_never_in_validation(
 def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Path):
     build = builder(load("instruct"), data_file)
     with pool(build, 0) as inline:
-        (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), 0, 1)
+        (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), range(1))
     assert window.totals.samples == 10
     reasons = {skipped.source.line: skipped.reason for skipped in window.totals.skipped}
     assert set(reasons) == {5, 8}
@@ -301,3 +304,27 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_workers_work_out_the_positions_that_the_model_would(
+    load: Load, data_file: Path, tiny_checkpoint: Path, joined: bool
+):
+    preprocessing = load("instruct")
+    build = builder(preprocessing, data_file)
+    if joined:
+        singles = [Batch.from_arrays(build(Request("train", (it,)))) for it in (0, 1, 3)]
+        batch = side_by_side(singles, preprocessing.pad_id)
+    else:
+        batch = Batch.from_arrays(build(Request("train", (0, 1, 3))))
+    model: Any = AutoModelForImageTextToText.from_pretrained(tiny_checkpoint).model
+    expected, _ = model.get_rope_index(
+        batch.input_ids,
+        batch.mm_token_type_ids,
+        image_grid_thw=batch.image_grid_thw,
+        attention_mask=batch.attention_mask,
+    )
+    assert batch.rope is not None
+    assert batch.rope.is_contiguous()
+    assert torch.equal(batch.rope, expected)
+    assert Batch.from_arrays(build(Request("train", (1, 2)))).rope is None

@@ -192,6 +192,7 @@ def test_batches_are_padded_on_the_right_and_count_their_tokens(load: Load):
     assert batch.input_ids.shape == (2, width)
     assert (batch.input_ids[0, rest] == preprocessing.pad_id).all()
     assert (batch.labels[0, rest] == IGNORED).all()
+    assert batch.attention_mask is not None
     assert batch.attention_mask[0, rest].sum() == 0
     assert batch.tokens == len(short.input_ids) + width
     assert batch.positions == 2 * width

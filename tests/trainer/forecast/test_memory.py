@@ -10,8 +10,11 @@ from trainer.config.schema import RunConfig
 from trainer.config.suggestions import NF4_BYTES
 from trainer.demo.tiny import build_tiny_checkpoint
 from trainer.forecast.checkpoint import Checkpoint, find_checkpoint, read_header
-from trainer.forecast.memory import Load, estimate_memory, what_to_lower
+from trainer.forecast.memory import Load, estimate_memory, largest_micro_batch, what_to_lower
+from trainer.forecast.records import Look
+from trainer.forecast.vision_cache import vision_cache_bytes
 from trainer.model.load import load_trainable
+from trainer.model.tower import FrozenTower
 
 LOAD = Load(tokens=200, target_tokens=20, patches=64)
 
@@ -110,9 +113,65 @@ def test_what_to_lower_names_what_takes_most(tiny_checkpoint: Path):
     assert what_to_lower(config, memory) == "model.quantization=nf4"
 
 
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ({"size": 3}, Load(tokens=300, target_tokens=90, patches=192)),
+        (  # all eight of a step would fit but for the limit
+            {"size": 2, "packing": "pack", "tokens": 450},
+            Load(tokens=450, target_tokens=240, patches=288),
+        ),
+        (
+            {"size": 2, "packing": "group", "tokens": 10_000},
+            Load(tokens=800, target_tokens=240, patches=512),
+        ),
+        (  # one alone is over the limit
+            {"packing": "pack", "tokens": 50, "patches": 70},
+            Load(tokens=100, target_tokens=100, patches=70),
+        ),
+    ],
+)
+def test_the_largest_micro_batch_is_what_the_layout_allows(batch: Any, expected: Load):
+    largest = Load(tokens=100, target_tokens=30, patches=64)
+    assert largest_micro_batch(config_of("x", batch=batch), largest) == expected
+
+
+def test_a_packed_run_that_does_not_fit_is_told_to_lower_its_tokens(tiny_checkpoint: Path):
+    load = Load(tokens=9_000, target_tokens=9, patches=0)
+    for tokens, advice in ((9_000, "batch.tokens=2048"), (2_048, "model.activation_checkpointing")):
+        batch = {"size": 4, "packing": "pack", "tokens": tokens}
+        config = config_of(tiny_checkpoint, batch=batch)
+        memory = estimate_memory(config, shapes_of(config), load)
+        assert what_to_lower(config, memory).startswith(advice)
+
+
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
 def test_older_families_have_shapes_too(tmp_path: Path, family: Any):
     config = config_of(build_tiny_checkpoint(tmp_path / family, family=family))
     shapes = shapes_of(config)
     assert (shapes.layers, shapes.hidden, shapes.vision_hidden, shapes.mlp) == (4, 128, 64, 320)
     assert estimate_memory(config, shapes, LOAD).training > 0
+
+
+@pytest.mark.parametrize("aligner", ["frozen", "lora"])
+def test_what_is_kept_of_pictures_is_forecast_as_the_tower_gives_it(
+    tiny_checkpoint: Path, aligner: str
+):
+    config = config_of(
+        tiny_checkpoint,
+        model={"dtype": "bf16", "quantization": "none"},
+        tune={"aligner": aligner},
+    )
+    model = load_trainable(config, torch.device("cpu"), lambda _: None)
+    tower = FrozenTower(model, torch.bfloat16)
+    vision: Any = model.config.vision_config  # pyright: ignore
+    width = 3 * vision.temporal_patch_size * vision.patch_size**2
+    features = tower.features(torch.zeros(24, width), (1, 4, 6))  # 6 visual tokens
+    look = Look(records=10, looked_at=2, visual_tokens=[6])  # of two records one has a picture
+    shapes = shapes_of(config)
+    assert vision_cache_bytes(config, shapes, [look], epochs=2) == 5 * features.nbytes
+    assert vision_cache_bytes(config, shapes, [look], epochs=1) is None
+    off = config_of(tiny_checkpoint, model={"vision_cache": "off"})
+    assert vision_cache_bytes(off, shapes, [look], epochs=2) is None
+    limited = config_of(tiny_checkpoint, model={"vision_cache_bytes": 100})
+    assert vision_cache_bytes(limited, shapes, [look], epochs=2) == 100

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.trainer.inspect.conftest import Look
+from trainer.data.batch import Batch
 from trainer.data.images import decode_image
 from trainer.data.samples import IGNORED, Sample
 from trainer.data.worker import Request
@@ -192,6 +193,25 @@ def test_where_a_sample_is_trained_and_its_padding_are_those_of_the_plan(look: L
             row = samples.index(record)
             assert seen.batch.padding == int((arrays.attention_mask[row] == 0).sum())
             assert plan.epoch_of(seen.batch.step - 1) == epoch
+
+
+def test_a_packed_sample_has_no_padding_and_the_neighbours_of_its_row(look: Look):
+    records = [question("q" * (5 * number), "a") for number in range(1, 8)]
+    limits = ("batch.accumulation=4", "batch.packing=pack", "batch.tokens=90")
+    inspector = look(records, *limits)
+    layout, plan = inspector.opened.layout, inspector.opened.plan
+    assert layout is not None
+    assert plan is not None
+    build = inspector.opened.builder
+    for record in range(7):
+        batch = inspector.inspect("train", record, 0).batch
+        assert batch is not None
+        assert batch.padding == 0
+        samples = plan.samples_of(batch.step - 1)
+        singles = [Batch.from_arrays(build(Request("train", (it,), 0))) for it in samples]
+        row = layout.batches(singles)[batch.micro_batch - 1]
+        assert record + 1 in [source.line for source in row.sources]
+        assert batch.samples == row.samples
 
 
 def test_an_inspection_comes_back_from_json_as_it_was(look: Look, dense_file: Path):

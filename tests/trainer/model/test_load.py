@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from tests.trainer.model.building import CPU, batch, ignore, load, logits, run_config, train
+from trainer.model.body import base_of
 from trainer.model.errors import ModelError
 from trainer.model.load import load_base
 from trainer.model.modes import evaluating
@@ -50,14 +51,23 @@ def test_loading_is_told_as_a_phase(tiny_checkpoint: Path):
     assert finished.seconds is not None
 
 
-@pytest.mark.parametrize(("attention", "used"), [("auto", "sdpa"), ("eager", "eager")])
-def test_the_attention_asked_for_is_used(tiny_checkpoint: Path, attention: str, used: str):
-    config = load(tiny_checkpoint, attention=attention).config
-    assert {
-        config._attn_implementation,
-        config.text_config._attn_implementation,
-        config.vision_config._attn_implementation,
-    } == {used}
+@pytest.mark.parametrize(
+    ("attention", "text", "vision"),
+    [
+        ("auto", "sdpa_by_segment", "sdpa"),
+        ("sdpa", "sdpa_by_segment", "sdpa"),
+        ("eager", "eager", "eager"),
+    ],
+)
+def test_the_attention_asked_for_is_used(
+    tiny_checkpoint: Path, attention: str, text: str, vision: str
+):
+    model = load(tiny_checkpoint, attention=attention)
+    body = base_of(model).model
+    assert body.language_model.config._attn_implementation == text
+    assert body.visual.config._attn_implementation == vision
+    described = model.config.to_json_string()  # what is saved beside the weights
+    assert "sdpa_by_segment" not in described
 
 
 def test_flash_attention_that_is_not_installed_is_refused(tiny_checkpoint: Path):

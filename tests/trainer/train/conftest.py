@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
+from tests.training import Training
 from trainer.config.load import dump_config, load_config
 from trainer.demo.shapes import write_shapes
 from trainer.run.codec import decode
@@ -156,6 +157,12 @@ def make_run(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Training:
+    """Return a function that prepares a run (again, with the same name) from options."""
+    return Training(tmp_path, tiny_checkpoint, shapes)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ def text_batch(*lengths: int) -> Batch:
         image_grid_thw=None,
         sources=tuple(Source("a.jsonl", line, 0) for line, _ in enumerate(lengths, 1)),
         skipped=(),
+        lengths=lengths,
     )
 
 

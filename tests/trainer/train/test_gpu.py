@@ -15,7 +15,7 @@ from trainer.config.load import load_config
 from trainer.config.schema import OptimizerName
 from trainer.model.trainability import TrainabilityProof
 from trainer.run.append import EventWriter
-from trainer.run.events import AttemptStarted, CheckpointPublished, PartTuned, Resumed
+from trainer.run.events import AttemptStarted, CheckpointPublished, PartTuned, Resumed, Step
 from trainer.train.prepare import prepare
 from trainer.train.recorder import Recorder
 from trainer.train.requests import Requests
@@ -129,3 +129,19 @@ def test_a_step_waits_for_the_gpu_once(make_run: Callable):
             waits.append([name for name in ours if OURS in Path(name).parents])
     assert proof.done
     assert [len(it) for it in waits[-2:]] == [1, 1], waits
+
+
+@pytest.mark.parametrize("aligner", ["frozen", "lora"])
+def test_features_kept_on_the_host_train_like_a_tower_that_runs_every_time(
+    make_run: Callable, aligner: str
+):
+    options = (*COMMON, "tune.vision=frozen", f"tune.aligner={aligner}", "tune.dropout=0")
+    options = (*options, "model.quantization=none", "training.max_steps=24")
+    runs = {}
+    for where in ("off", "memory", "disk"):
+        runs[where] = make_run(where, *options, f"model.vision_cache={where}")
+        runs[where].finish()
+    assert runs["memory"].losses() == pytest.approx(runs["off"].losses(), rel=2e-2)
+    assert runs["disk"].losses() == pytest.approx(runs["memory"].losses(), rel=2e-2)
+    steps = runs["memory"].of(Step)
+    assert steps[-1].further["vision_cache_hits"] == steps[-1].images > 0

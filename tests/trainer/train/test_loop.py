@@ -40,12 +40,6 @@ from trainer.train.trackers import start_trackers, track
 PREDICTIONS_PER_RUN = 2
 
 
-@pytest.fixture
-def prepared(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Training:
-    """Return a function that prepares a run (again, with the same name) from options."""
-    return Training(tmp_path, tiny_checkpoint, shapes)
-
-
 def break_gradient(trained: Trained, steps: set[int], value: float) -> None:
     """Make one gradient infinite or NaN in the given steps."""
     weight = next(p for p in trained.setup.model.parameters() if p.requires_grad)

@@ -52,8 +52,12 @@ def interrupt(run, seed: int, steps: int, epoch: int) -> None:  # noqa: ANN001
         ("lora", ("model.dtype=fp32", "model.quantization=none", "optimizer.name=adamw")),
         ("qlora", ("model.dtype=fp32", "model.quantization=nf4", "optimizer.name=adamw_8bit")),
         (
-            "augmented",
-            ("model.quantization=none", "optimizer.name=adamw", f"data.augmentation.ops={OPS}"),
+            "augmented-packed-checkpointed",
+            (
+                *("model.quantization=none", "optimizer.name=adamw"),
+                *(f"data.augmentation.ops={OPS}", "batch.packing=pack", "batch.tokens=300"),
+                "model.activation_checkpointing=true",
+            ),
         ),
     ],
 )
