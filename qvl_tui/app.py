@@ -208,6 +208,11 @@ class QvlApp(App[str]):
             markup=markup,
         )
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text; a key that copies or cuts where nothing is selected takes nothing away."""
+        if text:
+            super().copy_to_clipboard(text)
+
     async def on_event(self, event: events.Event) -> None:
         """Take control characters out of what is pasted, wherever it goes."""
         if isinstance(event, events.Paste):
