@@ -19,6 +19,7 @@ from textual.screen import ModalScreen
 
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
+from qvl_tui.memory import return_large_memory
 from qvl_tui.messages import OpenCompare, OpenData, OpenNewRun, OpenRun, SettingsChanged
 from qvl_tui.settings import Settings, save_settings
 from qvl_tui.themes import dress
@@ -89,6 +90,7 @@ class QvlApp(App[str]):
         else:
             self._back_to_runs()
         self.call_after_refresh(_collect_garbage_rarely)
+        self.call_after_refresh(return_large_memory)
         if self._notice:
             self.notify(self._notice, severity="warning", markup=False, timeout=10)
 
@@ -205,6 +207,11 @@ class QvlApp(App[str]):
             timeout=timeout,
             markup=markup,
         )
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text; a key that copies or cuts where nothing is selected takes nothing away."""
+        if text:
+            super().copy_to_clipboard(text)
 
     async def on_event(self, event: events.Event) -> None:
         """Take control characters out of what is pasted, wherever it goes."""

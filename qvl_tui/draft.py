@@ -23,6 +23,7 @@ from trainer.run.regular import is_file, is_there
 RUN_CONFIG = RunLayout(Path()).config.name
 FIRST_BASE = "balanced"  # states nothing but the defaults
 STAND_INS: dict[str, object] = {"model.path": "unknown/model", "data.train": ("/unknown.jsonl",)}
+KEPT = ("model.path", "data.train", "data.validation")  # when another file is loaded
 NAMES = re.compile(r"\w+(\s*,\s*\w+)+,?")
 NUMBERED = re.compile(r"(.*?)-(\d+)")
 
@@ -243,6 +244,17 @@ def draft_of(source: str | Path) -> Draft:
     called = path.parent.name if path.name == RUN_CONFIG else path.stem
     draft = Draft(_base_of(extends), _texts_of(settings), called)
     return _without_what_holds_anyway(draft)
+
+
+def loaded_over(draft: Draft, source: str) -> Draft:
+    """Return a draft after a preset was put under what was typed, or a file in place of it.
+
+    Raises ConfigError.
+    """
+    loaded, typed = draft_of(source), draft.texts
+    if source not in preset_names():
+        typed = {key: text for key, text in typed.items() if key in KEPT}
+    return Draft(loaded.base, {**typed, **loaded.texts}, loaded.called or loaded.base)
 
 
 def _settings_of(path: Path, problems: list[str]) -> Settings:

@@ -1,7 +1,7 @@
 """The charts of one run or of several, computed when they are looked at."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,11 @@ class Album:
                 else compared_chart_data(self._snapshots, self._labels, *wanted)
             )
         return self._data[wanted]
+
+    def keep(self, keys: Collection[str], x_axis: XAxis, smoothing: float) -> None:
+        """Let go of all charts but these: every one takes memory, and can be had again."""
+        kept = {(key, x_axis, smoothing) for key in keys}
+        self._data = {wanted: data for wanted, data in self._data.items() if wanted in kept}
 
     def bounds(self, x_axis: XAxis) -> tuple[float, float] | None:
         """Return the first and last x of all charts together."""

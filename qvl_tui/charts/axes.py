@@ -15,9 +15,8 @@ MOST = 1e15  # that one step can add to an axis; above it is no measurement
 
 
 class Snapshot:
-    """The numbers of a run at one moment, in arrays that nobody else changes.
+    """The numbers of a run at one moment, in arrays that nobody changes: mostly the run's own.
 
-    A column is copied when it is first asked for: a view would forbid the run's arrays to grow.
     Rows that came since are left out, rows that went are unknown, so all columns of a table have
     the length it had at that moment.
     """
@@ -25,19 +24,11 @@ class Snapshot:
     def __init__(self, state: RunState) -> None:
         self.state = state
         self._lengths = {name: len(table_of(state, name)) for name in _POSITIONS}
-        self._columns: dict[tuple[TableName, str], Floats] = {}
         self._positions: dict[tuple[TableName, XAxis], Floats] = {}
 
     def column(self, table: TableName, name: str) -> Floats:
         """Return a column; NaN where it is unknown."""
-        key = table, name
-        if key not in self._columns:
-            self._columns[key] = self.copy_of(table, name)
-        return self._columns[key]
-
-    def copy_of(self, table: TableName, name: str) -> Floats:
-        """Return a column that is the caller's own."""
-        return _copied(table_of(self.state, table), name, self._lengths[table])
+        return _first_rows(table_of(self.state, table), name, self._lengths[table])
 
     def positions(self, table: TableName, x_axis: XAxis) -> Floats:
         """Return where the rows lie on an axis: ascending, NaN where that is unknown."""
@@ -113,9 +104,10 @@ def _known_ends(positions: Floats) -> tuple[float, float] | None:
     return float(positions[known.argmax()]), float(positions[-1 - known[::-1].argmax()])
 
 
-def _copied(table: Table, name: str, length: int) -> Floats:
-    values = np.array(table[name], dtype=np.float64)[:length]
-    values[~np.isfinite(values)] = np.nan
+def _first_rows(table: Table, name: str, length: int) -> Floats:
+    values = np.asarray(table[name], dtype=np.float64)[:length]
+    if np.isinf(values).any():
+        values = np.where(np.isinf(values), np.nan, values)
     missing = length - len(values)
     return np.append(values, np.full(missing, np.nan)) if missing else values
 

@@ -100,10 +100,10 @@ def bounds(snapshots: Sequence[Snapshot], x_axis: XAxis) -> tuple[float, float] 
 def _curve(snapshot: Snapshot, entry: Entry, source: Source, column: str, x_axis: XAxis) -> Curve:
     """Return a column as it is; rows that have no place on the axis are left out."""
     x = snapshot.positions(source.table, x_axis)
-    y = snapshot.copy_of(source.table, column)
+    y = snapshot.column(source.table, column)
     if entry.scale != 1:
         with np.errstate(over="ignore"):
-            y *= entry.scale
+            y = y * entry.scale
         y[np.isinf(y)] = np.nan  # in its unit it is no number any more: unknown
     placed = ~np.isnan(x)
     if not placed.all():

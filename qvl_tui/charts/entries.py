@@ -199,7 +199,7 @@ def _any_known(table: Table, column: str) -> bool:
     values = table[column]
     if len(values) and isfinite(values[-1]):
         return True
-    return bool(np.isfinite(np.array(values, dtype=np.float64)).any())
+    return bool(np.isfinite(np.asarray(values, dtype=np.float64)).any())
 
 
 def y_range(state: RunState, entry: Entry) -> tuple[float, float] | None:

@@ -9,18 +9,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
 from qvl_tui.charts.glyphs import MARKERS
 from qvl_tui.desk import Desk
+from qvl_tui.screens.panes import PanesScreen
 from qvl_tui.widgets.chart_grid import ChartGrid
 from qvl_tui.widgets.compare_columns import Compared
 from qvl_tui.widgets.compare_numbers import Numbers
 from qvl_tui.widgets.compare_options import Differences, Options, read_options
 from qvl_tui.widgets.key_bar import KeyBar
-from qvl_tui.widgets.pane import Pane, focus_into
+from qvl_tui.widgets.pane import Pane
+from qvl_tui.widgets.pane_bindings import pane_bindings
 from qvl_tui.widgets.tab_strip import TabStrip
 from trainer.run.layout import RunLayout
 from trainer.run.text import sanitise
@@ -30,10 +31,9 @@ NAME_CHARACTERS = 60
 PROBLEM_CHARACTERS = 100
 NUMBERS_SECONDS = 0.5
 CHARTS_SECONDS = 2.0
-WIDE = (110, 30)  # cells from which a table stands below the charts
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(PanesScreen):
     """Runs that were marked, each with a colour and a marker of its own."""
 
     DEFAULT_CSS = """
@@ -64,26 +64,7 @@ class CompareScreen(Screen[None]):
         ),
         Binding("f", "full", "full pane", id="compare.full", tooltip="The pane alone, and back"),
         Binding("escape", "back", "back", id="compare.back", tooltip="Back to the list of runs"),
-        *(
-            Binding(
-                str(number),
-                f"pane({number})",
-                title,
-                show=False,
-                id=f"compare.pane-{number}",
-                tooltip=f"Show {title}",
-            )
-            for number, title in enumerate(("Charts", "Numbers", "Configuration"), 1)
-        ),
-        Binding("tab", "next(1)", "next", show=False, id="compare.next", tooltip="Next pane"),
-        Binding(
-            "shift+tab",
-            "next(-1)",
-            "previous",
-            show=False,
-            id="compare.previous",
-            tooltip="Pane before",
-        ),
+        *pane_bindings("compare", ("Charts", "Numbers", "Configuration")),
     ]
 
     class OptionsRead(Message):
@@ -102,15 +83,11 @@ class CompareScreen(Screen[None]):
         self._runs: list[Compared] = []
         self._baseline = 0
         self._ticks: list[Timer] = []
-        self._full = False
         self._legend = Content()
         self._charts = ChartGrid(desk, id="charts")
         self._numbers = Numbers(id="numbers")
         self._differences = Differences(id="differences")
-        self._panes: list[Pane] = [self._charts, self._numbers, self._differences]
-        for number, pane in enumerate(self._panes, 1):
-            pane.number = number
-        self._shown: Pane = self._charts  # that was chosen last
+        self._number([self._charts, self._numbers, self._differences])
         self._table: Pane = self._numbers  # of the two tables
 
     def compose(self) -> ComposeResult:
@@ -172,10 +149,6 @@ class CompareScreen(Screen[None]):
             timer.resume()
         self.call_after_refresh(self._show_all)
 
-    def on_resize(self) -> None:
-        """Arrange the panes for the new size."""
-        self._arrange()
-
     # --- drawing ------------------------------------------------------------------------------
 
     def _show_numbers(self) -> None:
@@ -222,11 +195,6 @@ class CompareScreen(Screen[None]):
 
     # --- which panes are in sight -------------------------------------------------------------
 
-    @property
-    def _alone(self) -> bool:
-        wide = self.size.width >= WIDE[0] and self.size.height >= WIDE[1]
-        return self._full or not wide
-
     def _arrange(self) -> None:
         """Show one pane alone, or a table below the charts."""
         self.set_class(self._alone, "alone")
@@ -238,40 +206,16 @@ class CompareScreen(Screen[None]):
         self.call_after_refresh(self._show_all)
 
     def _show_pane(self, pane: Pane) -> None:
-        self._shown = pane
         if pane is not self._charts:
             self._table = pane
-        self._arrange()
-        focus_into(pane)
-
-    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
-        """Show the pane whose name was clicked."""
-        self._show_pane(message.pane)
+        super()._show_pane(pane)
 
     # --- keys ---------------------------------------------------------------------------------
-
-    def action_pane(self, number: int) -> None:
-        """Show a pane and give it the keys."""
-        self._show_pane(self._panes[number - 1])
-
-    def action_next(self, by: int) -> None:
-        """Show the pane with the next number."""
-        place = self._panes.index(self._shown) + by
-        self._show_pane(self._panes[place % len(self._panes)])
-
-    def action_full(self) -> None:
-        """Give the pane the whole body, and back."""
-        self._full = not self._full
-        self._show_pane(self._shown)
 
     def action_baseline(self, by: int) -> None:
         """Compare with another run."""
         self._baseline = (self._baseline + by) % len(self._runs)
         self._show_numbers()
-
-    def action_back(self) -> None:
-        """Go back to the list of runs."""
-        self.dismiss()
 
 
 def _name(layout: RunLayout) -> str:

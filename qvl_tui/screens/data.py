@@ -9,15 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from qvl_tui.desk import Desk
 from qvl_tui.inquiry import Inquiry, InquiryFailed
 from qvl_tui.messages import SettingsChanged
+from qvl_tui.screens.panes import PanesScreen
 from qvl_tui.screens.prompt import PromptScreen
 from qvl_tui.widgets.key_bar import KeyBar
-from qvl_tui.widgets.pane import Pane, focus_into
 from qvl_tui.widgets.pictures import WAYS, turn_pictures
 from qvl_tui.widgets.records.bindings import DATA_BINDINGS
 from qvl_tui.widgets.records.conversation import Conversation
@@ -28,14 +27,14 @@ from trainer.inspect.inspection import Inspection, read_inspection
 from trainer.run.text import sanitise
 from trainer.words.numbers import count
 
-WIDE = 110  # columns from which all panes stand side by side
 PAUSE_SECONDS = 0.05  # after the last key, before a record is asked for
 SPLITS = ("train", "validation")
 
 
-class DataScreen(Screen[None]):
+class DataScreen(PanesScreen):
     """Browses the records of a configuration, of a run, or of one data file."""
 
+    WIDE = (110, 0)  # panes side by side need no height
     BINDINGS: ClassVar[list[BindingType]] = [*DATA_BINDINGS]
     DEFAULT_CSS = """
     DataScreen {
@@ -68,11 +67,7 @@ class DataScreen(Screen[None]):
         self._epoch = 0
         self._text = ""  # that was searched for last
         self._hunt = ""  # how far a search got
-        self._panes: list[Pane] = [self.list, self.picture, self.conversation]
-        for number, pane in enumerate(self._panes, 1):
-            pane.number = number
-        self._shown: Pane = self.list
-        self._full = False
+        self._number([self.list, self.picture, self.conversation])
 
     def compose(self) -> ComposeResult:
         """Title, three panes, keys."""
@@ -234,29 +229,12 @@ class DataScreen(Screen[None]):
     def _show_tabs(self) -> None:
         self.query_one("#data-tabs", TabStrip).show_panes(self._panes, self._shown)
 
-    @property
-    def _alone(self) -> bool:
-        return self._full or self.size.width < WIDE
-
-    def on_resize(self) -> None:
-        """Arrange the panes for the new size."""
-        self._arrange()
-
     def _arrange(self) -> None:
         self.set_class(self._alone, "alone")
         for pane in self._panes:
             pane.display = not self._alone or pane is self._shown
         self.query_one("#data-tabs").display = self._alone
         self._show_tabs()
-
-    def _show_pane(self, pane: Pane) -> None:
-        self._shown = pane
-        self._arrange()
-        focus_into(pane)
-
-    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
-        """Show the pane whose name was clicked."""
-        self._show_pane(message.pane)
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -347,21 +325,3 @@ class DataScreen(Screen[None]):
     def action_problem(self, by: int) -> None:
         """Go to another record that is skipped."""
         self._start_hunt(None, by)
-
-    def action_pane(self, number: int) -> None:
-        """Show a pane and give it the keys."""
-        self._show_pane(self._panes[number - 1])
-
-    def action_next(self, by: int) -> None:
-        """Show the pane with the next number."""
-        place = self._panes.index(self._shown) + by
-        self._show_pane(self._panes[place % len(self._panes)])
-
-    def action_full(self) -> None:
-        """Give the pane the whole body, and back."""
-        self._full = not self._full
-        self._show_pane(self._shown)
-
-    def action_back(self) -> None:
-        """Go back."""
-        self.dismiss()

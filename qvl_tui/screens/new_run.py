@@ -7,7 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
@@ -15,10 +15,11 @@ from textual.widgets import Static
 
 from qvl_tui.actions import Outcome, run_qvl
 from qvl_tui.desk import Desk
-from qvl_tui.draft import Draft, Verdict, draft_of, judge, text_of
+from qvl_tui.draft import Draft, Verdict, judge, loaded_over, text_of
 from qvl_tui.messages import OpenData, OpenRun
 from qvl_tui.screens.confirm import ConfirmScreen
 from qvl_tui.screens.save_as import save_as
+from qvl_tui.widgets.form.bindings import FORM_BINDINGS
 from qvl_tui.widgets.form.card import Errand, PreflightCard, complaint
 from qvl_tui.widgets.form.field import Field, help_of, picker_of, wanted_of
 from qvl_tui.widgets.form.form import Form
@@ -36,14 +37,12 @@ from qvl_tui.widgets.form.summary import (
 from qvl_tui.widgets.form.yaml_view import YamlView
 from qvl_tui.widgets.key_bar import KeyBar
 from trainer.config.errors import ConfigError
-from trainer.config.layers import preset_names
 from trainer.config.options import options
 from trainer.run.events import GpuSample
 from trainer.run.layout import RunLayout
 
 JUDGE_SECONDS = 0.15  # after the last key
 WIDE = 110  # columns in which everything stands side by side
-KEPT = ("model.path", "data.train", "data.validation")  # when another file is loaded
 VIEWS = ("form", "configuration", "preflight")
 
 
@@ -54,19 +53,7 @@ class NewRunScreen(Screen[None]):
         (0, "-narrow"),
         (WIDE, "-wide"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,ctrl+s", "start", "start", id="new.start", tooltip="Start the run"),
-        Binding("f7", "turn_view", "view", id="new.view", tooltip="Form, YAML or preflight"),
-        Binding("ctrl+o", "browse", "browse", id="new.browse", tooltip="Choose files or a folder"),
-        Binding("f3", "open", "presets", id="new.open", tooltip="Start from a preset or a file"),
-        Binding("f2", "save", "save", id="new.save", tooltip="Save it under a name"),
-        Binding("f4", "gpu", "GPU", id="new.gpu", tooltip="Choose the GPU, see which are free"),
-        Binding("f6", "look", "preflight", id="new.look", tooltip="Look at data and model again"),
-        Binding("f9", "data", "data", id="new.data", tooltip="Look at the records"),
-        Binding("ctrl+r", "reset", "reset", id="new.reset", tooltip="Empty the field"),
-        Binding("f8", "problem", "next problem", id="new.problem", tooltip="Go to a problem"),
-        Binding("escape", "leave", "back", id="new.back", tooltip="Leave the form"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*FORM_BINDINGS]
     DEFAULT_CSS = """
     NewRunScreen {
         #title { height: 1; padding: 0 1; background: $surface; }
@@ -291,15 +278,11 @@ class NewRunScreen(Screen[None]):
     def _load(self, source: str) -> None:
         """Take a preset under what was typed, or a file in place of it."""
         try:
-            loaded = draft_of(source)
+            loaded = loaded_over(self.draft, source)
         except ConfigError as error:
             self.notify(str(error), title="It cannot be loaded", severity="error", markup=False)
             return
-        typed = self.draft.texts
-        if source not in preset_names():
-            typed = {key: text for key, text in typed.items() if key in KEPT}
-        texts = {**typed, **loaded.texts}
-        self._change(Draft(loaded.base, texts, loaded.called or loaded.base))
+        self._change(loaded)
 
     @work(group="modal", exclusive=True)
     async def action_save(self) -> None:

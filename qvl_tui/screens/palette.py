@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from rich.text import Text
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.types import IgnoreReturnCallbackType
@@ -27,10 +28,18 @@ class Offer(NamedTuple):
     do: IgnoreReturnCallbackType
 
 
+class Palette(CommandPalette):
+    """Closes once, however fast its keys come: the second press finds it gone."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close it, if it is still what is shown."""
+        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
+
+
 def palette() -> CommandPalette:
     """Return the palette, ready to be shown."""
     hint = "type an action, a run or a theme; escape closes"
-    return CommandPalette(placeholder=hint, id="--command-palette")
+    return Palette(placeholder=hint, id="--command-palette")
 
 
 def _as_it_is(words: str) -> str:
@@ -43,6 +52,8 @@ def _as_it_is(words: str) -> str:
 
 class ActionProvider(Provider):
     """Offers what can be done now on the screen below the palette."""
+
+    _was_taken = False  # whether a line was chosen: it is done once, however often enter is pressed
 
     async def startup(self) -> None:
         """Look once; nothing changes while the palette is open."""
@@ -72,7 +83,9 @@ class ActionProvider(Provider):
                     yield Offer(name, f"{act.meaning}  ({act.keys})", partial(self._do, act))
 
     async def _do(self, act: Act) -> None:
-        await self.app.run_action(act.action, act.node)
+        if not self._was_taken and act.node.is_attached:
+            self._was_taken = True
+            await self.app.run_action(act.action, act.node)
 
     def _themes(self) -> Iterator[Offer]:
         for theme in THEMES:

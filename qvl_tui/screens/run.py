@@ -6,13 +6,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.timer import Timer
 
 from qvl_tui.desk import Desk
 from qvl_tui.feed import Feed
 from qvl_tui.messages import JumpToStep, OpenData, OpenNewRun
 from qvl_tui.screens.ask import ask
+from qvl_tui.screens.panes import PanesScreen
 from qvl_tui.screens.stop import StopScreen
 from qvl_tui.screens.why_not import DOUBTFUL_ACTIONS, why_not
 from qvl_tui.widgets.alerts import Alerts
@@ -22,7 +22,8 @@ from qvl_tui.widgets.config import Config
 from qvl_tui.widgets.header import RunHeader
 from qvl_tui.widgets.key_bar import KeyBar
 from qvl_tui.widgets.log_view import LogView
-from qvl_tui.widgets.pane import Pane, focus_into
+from qvl_tui.widgets.pane import Pane
+from qvl_tui.widgets.pane_bindings import pane_bindings
 from qvl_tui.widgets.samples import Samples
 from qvl_tui.widgets.skipped import Skipped
 from qvl_tui.widgets.system import System
@@ -34,10 +35,9 @@ from trainer.words.numbers import count
 
 NUMBERS_SECONDS = 0.5
 CHARTS_SECONDS = 2.0
-WIDE = (110, 30)  # cells from which panes stand beside each other
 
 
-class RunScreen(Screen[None]):
+class RunScreen(PanesScreen):
     """A run as it goes on. It draws only what is in sight and changed."""
 
     DEFAULT_CSS = """
@@ -82,27 +82,21 @@ class RunScreen(Screen[None]):
             tooltip="Show the step of the newest alert in the charts",
         ),
         Binding("escape", "back", "back", id="run.back", tooltip="Back to the list of runs"),
-        *(
-            Binding(
-                str(number),
-                f"pane({number})",
-                kind.title,
-                show=False,
-                id=f"run.pane-{number}",
-                tooltip=f"Show {kind.title}",
-            )
-            for number, kind in enumerate(
-                (ChartGrid, System, Samples, LogView, Checkpoints, Config, Alerts, Skipped), 1
-            )
-        ),
-        Binding("tab", "next(1)", "next", show=False, id="run.next", tooltip="Next pane"),
-        Binding(
-            "shift+tab",
-            "next(-1)",
-            "previous",
-            show=False,
-            id="run.previous",
-            tooltip="Pane before",
+        *pane_bindings(
+            "run",
+            [
+                kind.title
+                for kind in (
+                    ChartGrid,
+                    System,
+                    Samples,
+                    LogView,
+                    Checkpoints,
+                    Config,
+                    Alerts,
+                    Skipped,
+                )
+            ],
         ),
     ]
 
@@ -113,7 +107,6 @@ class RunScreen(Screen[None]):
         self.feed: Feed | None = None
         self.settled = False  # whether everything there was at first is on the screen
         self._ticks: list[Timer] = []
-        self._full = False
         self._told: tuple[object, ...] = ()  # what decides which keys make sense
         self._header = RunHeader(layout.name, id="header")
         self._charts = ChartGrid(desk, id="pane-charts")
@@ -129,10 +122,7 @@ class RunScreen(Screen[None]):
             self._skipped,
         ]
         samples, *rest = self._tabbed
-        self._panes: list[Pane] = [self._charts, self._system, samples, self._log, *rest]
-        for number, pane in enumerate(self._panes, 1):
-            pane.number = number
-        self._shown: Pane = self._charts  # that was chosen last
+        self._number([self._charts, self._system, samples, self._log, *rest])
         self._tab: Pane = samples  # of the tabbed ones
 
     def compose(self) -> ComposeResult:
@@ -187,10 +177,6 @@ class RunScreen(Screen[None]):
             timer.resume()
         self.call_after_refresh(self._show_all)
 
-    def on_resize(self) -> None:
-        """Arrange the panes for the new size."""
-        self._arrange()
-
     # --- drawing ------------------------------------------------------------------------------
 
     def _show_numbers(self) -> None:
@@ -233,11 +219,6 @@ class RunScreen(Screen[None]):
 
     # --- which panes are in sight -------------------------------------------------------------
 
-    @property
-    def _alone(self) -> bool:
-        wide = self.size.width >= WIDE[0] and self.size.height >= WIDE[1]
-        return self._full or not wide
-
     def _is_visible(self, pane: Pane) -> bool:
         if self._alone:
             return pane is self._shown
@@ -256,35 +237,15 @@ class RunScreen(Screen[None]):
         self.call_after_refresh(self._show_all)
 
     def _show_pane(self, pane: Pane) -> None:
-        self._shown = pane
         if pane in self._tabbed:
             self._tab = pane
-        self._arrange()
-        focus_into(pane)
-
-    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
-        """Show the pane whose name was clicked."""
-        self._show_pane(message.pane)
+        super()._show_pane(pane)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember the pane that a click went into."""
         pane = next((it for it in event.widget.ancestors_with_self if isinstance(it, Pane)), None)
-        if pane in self._panes:
+        if pane and pane in self._panes:
             self._shown = pane
-
-    def action_pane(self, number: int) -> None:
-        """Show a pane and give it the keys."""
-        self._show_pane(self._panes[number - 1])
-
-    def action_next(self, by: int) -> None:
-        """Show the pane with the next number."""
-        place = self._panes.index(self._shown) + by
-        self._show_pane(self._panes[place % len(self._panes)])
-
-    def action_full(self) -> None:
-        """Give the pane the whole body, and back."""
-        self._full = not self._full
-        self._show_pane(self._shown)
 
     # --- what can be done ---------------------------------------------------------------------
 
@@ -329,10 +290,6 @@ class RunScreen(Screen[None]):
         """Look at the records that the run trains on."""
         layout = self.layout_of_run
         self.app.post_message(OpenData((str(layout.root),), layout.name))
-
-    def action_back(self) -> None:
-        """Go back to the list of runs."""
-        self.dismiss()
 
     def action_newest_alert(self) -> None:
         """Show the step of the newest alert in the charts."""

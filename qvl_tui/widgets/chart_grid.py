@@ -115,6 +115,7 @@ class ChartGrid(Pane, can_focus=True):
         self._mark_chosen()
         self._say_why_empty(keys)
         self._say_where(keys)
+        album.keep(self._seen, self._view.x_axis, self._smoothing)
 
     def _page(self, keys: list[str]) -> list[str]:
         """Return the charts of the page on which the chosen one lies, or that one alone."""

@@ -76,7 +76,7 @@ def _peak(table: Table, column: str) -> float | None:
 
 
 def _known(table: Table, column: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    values = np.array(table[column], dtype=np.float64)  # a copy: the column goes on growing
+    values = np.asarray(table[column], dtype=np.float64)
     return values[~np.isnan(values)]
 
 

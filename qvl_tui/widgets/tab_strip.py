@@ -1,6 +1,7 @@
 """The names of panes of which one is shown, with the keys that show them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import events
@@ -10,9 +11,12 @@ from textual.widget import Widget
 
 from qvl_tui.widgets.pane import Pane
 
+LONG_CELLS = 7  # a title from which cutting wins something
+CUT_CELLS = 5  # that are left of it
+
 
 class TabStrip(Widget):
-    """One line; without room for all names, those far from the shown pane shrink to numbers."""
+    """One line; without room for all names long ones are cut, then far ones shrink to numbers."""
 
     DEFAULT_CSS = """
     TabStrip {
@@ -54,9 +58,8 @@ class TabStrip(Widget):
         return self._drawn
 
     def _labels(self) -> list[str]:
-        full = [f"{it.number} {it.title} {it.badge}".rstrip() for it in self._panes]
-        short = [f"{it.number} {it.badge}".rstrip() for it in self._panes]
-        return shortened(full, short, self._shown, self.content_size.width - 1)
+        names = [Label(it.number, it.title, it.badge) for it in self._panes]
+        return shortened(names, self._shown, self.content_size.width - 1)
 
     def _line(self) -> Content:
         parts: list[Content] = []
@@ -79,14 +82,35 @@ class TabStrip(Widget):
                 return
 
 
-def shortened(full: Sequence[str], short: Sequence[str], shown: int, width: int) -> list[str]:
-    """Return the full labels, the furthest from the shown one made short until they fit."""
-    labels = list(full)
-    furthest_first = sorted(
-        (it for it in range(len(labels)) if it != shown), key=lambda it: -abs(it - shown)
-    )
-    for place in furthest_first:
-        if sum(cell_len(label) + 1 for label in labels) <= width:
+class Label(NamedTuple):
+    """What a tab says."""
+
+    number: int
+    title: str
+    badge: str = ""
+
+    @property
+    def text(self) -> str:
+        """The label in words."""
+        return " ".join(it for it in (str(self.number), self.title, self.badge) if it)
+
+
+def shortened(labels: Sequence[Label], shown: int, width: int) -> list[str]:
+    """Return labels that fit: the longest titles are cut first, then far ones left out."""
+    labels = list(labels)
+    others = [it for it in range(len(labels)) if it != shown]
+    for place in sorted(others, key=lambda it: -cell_len(labels[it].title)):
+        if _width(labels) <= width:
             break
-        labels[place] = short[place]
-    return labels
+        title = labels[place].title
+        if cell_len(title) >= LONG_CELLS:
+            labels[place] = labels[place]._replace(title=f"{title[: CUT_CELLS - 1]}…")
+    for place in sorted(others, key=lambda it: -abs(it - shown)):
+        if _width(labels) <= width:
+            break
+        labels[place] = labels[place]._replace(title="")
+    return [it.text for it in labels]
+
+
+def _width(labels: Sequence[Label]) -> int:
+    return sum(cell_len(it.text) + 1 for it in labels)

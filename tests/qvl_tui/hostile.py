@@ -16,7 +16,7 @@ from qvl_tui.settings import settings_path
 from tests.qvl_tui.recorded import record_run
 from tests.qvl_tui.recorded_events import NOW
 from trainer.run.codec import encode
-from trainer.run.events import AnyEvent, MonitorEvent, Telemetry, TrainerEvent
+from trainer.run.events import AnyEvent, GpuSample, MonitorEvent, Telemetry, TrainerEvent
 from trainer.run.layout import RunLayout
 
 LONGEST_NAME_BYTES = 120
@@ -87,6 +87,22 @@ def refused_run(runs: Path, name: str, text: str) -> RunLayout:
     layout.config.write_text(yaml.safe_dump({text: text, "model": {text: text}}))
     layout.owner.write_bytes(orjson.dumps({"host": text, "boot_id": text, "pid": 1}))
     return layout
+
+
+class HostileGpus:
+    """Stands where NVML is asked: two GPUs with such names, one held by a run of the folder."""
+
+    def __init__(self, text: str) -> None:
+        self.note = text
+        held = _value(GpuSample, text, 0)
+        self._samples = (held, replace(held, index=8, uuid="GPU-8", memory_used_bytes=None))
+
+    def sample(self) -> tuple[GpuSample, ...]:
+        """Return what they do."""
+        return self._samples
+
+    def close(self) -> None:
+        """End nothing."""
 
 
 def file_name(text: str) -> str:

@@ -1,23 +1,21 @@
 """Draw the pictures of the documents: `python -m tests.qvl_tui.pictures` writes docs/pictures/."""
 
-import asyncio
 import os
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from textual.pilot import Pilot
-
-from qvl_tui.app import QvlApp
 from qvl_tui.desk import Desk
 from tests.qvl_tui.fixed_machine import files_of_a_run, fixed_machine
+from tests.qvl_tui.player import Player
 from tests.qvl_tui.recorded import live, record_run
 from tests.qvl_tui.recorded_events import NOW
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 HOME = "/home/ada/qvl-42"  # stands for the temporary folder, whose name is as long
 SIZE = (120, 40)
+REST_SECONDS = 2.5  # of the player's clock: charts are drawn every two
 PICTURES: dict[str, tuple[str, ...]] = {
     "runs": (),
     "run": ("down", "enter"),
@@ -49,25 +47,14 @@ def record_all(runs: Path) -> ExitStack:
     return stack
 
 
-async def draw(runs: Path, name: str, keys: tuple[str, ...], size: tuple[int, int] = SIZE) -> str:
-    """Return the SVG of the screen after some keys."""
-    app = QvlApp(Desk(runs, now=lambda: NOW))
-    picture = ""
-
-    async def play(pilot: Pilot[object]) -> None:
-        nonlocal picture
-        await app.settled()
+def draw(runs: Path, name: str, keys: tuple[str, ...], size: tuple[int, int] = SIZE) -> str:
+    """Return the SVG of the screen after some keys, each pressed when it has come to rest."""
+    with fixed_machine(), Player(Desk(runs, now=lambda: NOW), size=size) as player:
+        player.wait(REST_SECONDS)
         for key in keys:
-            await pilot.press(key)
-            await pilot.pause(0.2)
-        await app.settled()
-        await pilot.pause(0.5)
-        picture = app.export_screenshot(title=f"qvl: {name}")
-        app.exit()
-
-    with fixed_machine():
-        await app.run_async(headless=True, size=size, auto_pilot=play)
-    return picture
+            player.press(key)
+            player.wait(REST_SECONDS)
+        return player.svg(f"qvl: {name}")
 
 
 def main() -> None:
@@ -80,7 +67,7 @@ def main() -> None:
         runs = Path(folder) / "runs"
         with record_all(runs):
             for name, keys in PICTURES.items():
-                picture = asyncio.run(draw(runs, name, keys))
+                picture = draw(runs, name, keys)
                 (FOLDER / f"{name}.svg").write_text(picture.replace(folder, HOME))
 
 

@@ -107,6 +107,11 @@ class Player:
             strips = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text.rstrip() for strip in strips)
 
+    def svg(self, title: str) -> str:
+        """Return the same as an SVG."""
+        with self.app._context():
+            return self.app.export_screenshot(title=title)
+
     def look(self) -> None:
         """Raise AssertionError where more than text and colours went to the terminal."""
         unfit = unfit_in(self.terminal.taken())

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
 from qvl_tui.app import QvlApp
@@ -132,5 +133,24 @@ def test_the_question_mark_shows_the_keys_of_where_one_is(tmp_path: Path):
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, RunsScreen)
+
+    played(app, script)
+
+
+def test_a_key_that_copies_or_cuts_nothing_leaves_what_was_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    record_run(tmp_path, "shapes", end="finished")
+    app = app_over(tmp_path)
+    copied: list[str] = []
+
+    async def script(pilot: Pilot[str]) -> None:
+        app.copy_to_clipboard("kept")
+        monkeypatch.setattr(app._driver, "write", copied.append)
+        await pilot.press("slash", *"loss", "ctrl+x", "ctrl+c")
+        assert app.clipboard == "kept"
+        assert not [it for it in copied if it.startswith("\x1b]52")]
+        await pilot.press("shift+home", "ctrl+x")
+        assert app.clipboard == "loss"
 
     played(app, script)

@@ -5,13 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from qvl_tui.app import QvlApp
 from qvl_tui.desk import Desk
 from qvl_tui.messages import OpenCompare, OpenNewRun, OpenRun
+from qvl_tui.screens.run import RunScreen
 from qvl_tui.settings import load_settings
 from tests.qvl_tui.fuzz.commands import Answer, Commands
 from tests.qvl_tui.fuzz.theatre import show_stop
-from tests.qvl_tui.hostile import file_name, hostile_run, refused_run, write_hostile_settings
+from tests.qvl_tui.hostile import (
+    HostileGpus,
+    file_name,
+    hostile_run,
+    refused_run,
+    write_hostile_settings,
+)
 from tests.qvl_tui.player import Player
+from tests.qvl_tui.recorded import live
 from tests.qvl_tui.recorded_events import NOW
 from trainer.run.layout import RunLayout
 
@@ -40,7 +49,7 @@ WALKS = [(kind, (140, 44)) for kind in TEXTS] + [
 ]
 PLACES = {
     *("list", "delete", "deleted", "refusal", "filter", "palette", "run", "log search", "stop"),
-    *("compare", "form", "presets", "save", *(f"pane {number}" for number in range(1, 9))),
+    *("compare", "form", "presets", "GPUs", "save", *(f"pane {number}" for number in range(1, 9))),
 }
 Stage = tuple[Player, list[RunLayout], Commands]
 
@@ -62,6 +71,7 @@ def open_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         ]
         commands = Commands(runs)
         monkeypatch.setattr("qvl_tui.actions.asyncio.create_subprocess_exec", commands.start)
+        monkeypatch.setattr("qvl_tui.widgets.form.gpu_use.Gpus", lambda _: HostileGpus(text))
         settings, notice = load_settings()
         opened.append(Player(Desk(runs, settings=settings, now=lambda: NOW)))
         opened[0].app.notify(notice or "")
@@ -119,11 +129,14 @@ def walk_through_the_list(walk: Walk, commands: Commands, text: str) -> None:
 def walk_through_a_run(walk: Walk, layout: RunLayout, panes: str, text: str) -> None:
     """Look into panes of a run, alone and beside others, search its log, and stop it."""
     player = walk.player
+    player.post(OpenRun(layout))
+    walk.see("run")
     for pane in panes:
-        player.post(OpenRun(layout))
-        walk.see("run")
-        walk.press(f"pane {pane}", pane, "f")
-        walk.press(f"pane {pane}", "down", "enter", "f")
+        player.call(lambda number=int(pane): pane_alone(player.app, number))
+        walk.see(f"pane {pane}")
+        walk.press(f"pane {pane}", "down", "enter")
+        player.call(lambda number=int(pane): pane_beside_others(player.app, number))
+        walk.see(f"pane {pane}")
     player.post(OpenRun(layout))
     walk.press("log search", "4", "c", "slash")
     walk.go("log search", lambda: player.paste(text))
@@ -131,6 +144,22 @@ def walk_through_a_run(walk: Walk, layout: RunLayout, panes: str, text: str) -> 
     player.call(lambda: show_stop(player.app, layout))
     walk.press("stop", "y", "N")
     player.call(player.app._back_to_runs)
+
+
+def pane_alone(app: QvlApp, number: int) -> None:
+    """Give a pane the whole body, whatever was done in the one before."""
+    screen = app.screen
+    assert isinstance(screen, RunScreen)
+    screen._full = True
+    screen.action_pane(number)
+
+
+def pane_beside_others(app: QvlApp, number: int) -> None:
+    """Put a pane back beside the others."""
+    screen = app.screen
+    assert isinstance(screen, RunScreen)
+    screen._full = False
+    screen.action_pane(number)
 
 
 def walk_through_the_form(walk: Walk, layout: RunLayout, commands: Commands, text: str) -> None:
@@ -141,7 +170,9 @@ def walk_through_the_form(walk: Walk, layout: RunLayout, commands: Commands, tex
     walk.press("form", "f6", "tab", "down", "f8", "f5")
     walk.go("form", lambda: player.paste(text))
     walk.press("presets", "f3", *MARK)
-    walk.press("pickers", "escape", "f4", "escape", "ctrl+o", "down", "escape")
+    with live(layout):  # it trains on the GPU
+        walk.press("GPUs", "escape", "f4")
+    walk.press("pickers", "down", "enter", "ctrl+o", "down", "escape")
     walk.press("save", "f2", "enter", "escape")
     commands.answer = Answer(0, text)
     walk.press("form", "f7", "f7", "f7", "f6")

@@ -4,7 +4,6 @@ After a change that is meant: `pytest tests/qvl_tui/test_snapshots.py --snapshot
 at the pictures that changed.
 """
 
-import asyncio
 import re
 import shutil
 import tempfile
@@ -50,6 +49,11 @@ SCENES: dict[str, tuple[str, ...]] = {
     "new-run-empty": ("n",),
     "new-run-configuration": ("down", "e", "f7"),
     "new-run-preflight": ("down", "e", "f6"),
+    "new-run-browse": ("down", "e", "ctrl+o"),
+    "new-run-presets": ("down", "e", "f3"),
+    "new-run-gpu": ("down", "e", "f4"),
+    "new-run-save": ("down", "e", "f2"),
+    "new-run-left": ("down", "e", "ctrl+r", "escape"),
     "log-search": ("down", "enter", "4", "f", "slash", *"checkpoint"),
     "chart-filter": ("down", "enter", "slash", *"loss|gpu"),
     "config-search": ("down", "enter", "6", "f", "slash", *"rate"),
@@ -76,7 +80,7 @@ def steady_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_screen_looks_as_it_did(
     scene: str, size: tuple[int, int], runs: Path, snapshot: SnapshotAssertion
 ):
-    picture = asyncio.run(draw(runs, scene, SCENES[scene], size))
+    picture = draw(runs, scene, SCENES[scene], size)
     assert without_chance(picture, runs) == snapshot(extension_class=SVGImageSnapshotExtension)
 
 
@@ -90,7 +94,7 @@ def test_every_rung_of_a_stop_looks_as_it_did(
     runs: Path,
     snapshot: SnapshotAssertion,
 ):
-    picture = asyncio.run(draw(runs.parent / "stops" / rung, rung, keys, size))
+    picture = draw(runs.parent / "stops" / rung, rung, keys, size)
     assert without_chance(picture, runs) == snapshot(extension_class=SVGImageSnapshotExtension)
 
 

@@ -1,8 +1,7 @@
 """Rules over the state of a run: what is wrong, and what to do about it."""
 
-from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import sqrt
@@ -128,7 +127,7 @@ def look_for_spikes(state: RunState, memory: AlertMemory) -> None:
             memory.spikes.append(int(steps[row]))
 
 
-def _is_spike(loss: float, before: "array[float]") -> bool:
+def _is_spike(loss: float, before: Iterable[float]) -> bool:
     known = [value for value in before if value == value]
     if len(known) < SPIKE_WINDOW // 2:
         return False

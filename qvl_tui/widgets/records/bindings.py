@@ -2,7 +2,7 @@
 
 from textual.binding import Binding
 
-PANES = ("Records", "Picture", "Conversation")
+from qvl_tui.widgets.pane_bindings import pane_bindings
 
 
 def _shown(key: str, action: str, words: str, name: str, tooltip: str) -> Binding:
@@ -39,10 +39,5 @@ DATA_BINDINGS = (
     _hidden("k", "record(-1)", "record before", "before", "The one before, from any pane"),
     _hidden("f", "full", "full pane", "full", "The pane alone, and back"),
     _shown("escape", "back", "back", "back", "Back to where you came from"),
-    *(
-        _hidden(str(number), f"pane({number})", title, f"pane-{number}", f"Show {title}")
-        for number, title in enumerate(PANES, 1)
-    ),
-    _hidden("tab", "next(1)", "next", "next-pane", "Next pane"),
-    _hidden("shift+tab", "next(-1)", "previous", "pane-before", "Pane before"),
+    *pane_bindings("data", ("Records", "Picture", "Conversation")),
 )

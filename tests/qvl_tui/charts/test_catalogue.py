@@ -95,6 +95,26 @@ def test_the_loss_carries_raw_smoothed_and_validation(tmp_path: Path):
     assert validation.x.tolist() == list(range(50, 401, 50))
 
 
+def test_a_raw_curve_takes_no_memory_and_stays_as_it_was_while_the_run_goes_on():
+    steps = steps_of(500)
+    state = state_of(steps)
+    seen = shown(state, "loss").curves[0]
+    before = seen.y.tolist()
+    assert np.shares_memory(seen.y, np.asarray(state.steps["loss"]))
+    for step in steps[250:]:  # an attempt makes them anew, and they make room for themselves
+        state.apply(replace(step, loss=77.0))
+    assert seen.y.tolist() == before
+    assert state.steps["loss"][400] == 77.0
+
+
+def test_an_album_keeps_only_the_charts_that_are_seen():
+    album = Album([state_of(steps_of(5))])
+    loss, rates = (album.data(key, "step", 0.9) for key in ("loss", "learning_rate"))
+    album.keep(["loss"], "step", 0.9)
+    assert album.data("loss", "step", 0.9) is loss
+    assert album.data("learning_rate", "step", 0.9) is not rates
+
+
 def test_without_smoothing_nothing_lies_behind():
     data = shown(state_of(steps_of(5)), "loss")
     assert [(it.label, it.style) for it in data.curves] == [

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from textual.content import Content
 
 from qvl_tui.widgets.fitting import Column, Words, fitted, table
-from qvl_tui.widgets.tab_strip import shortened
+from qvl_tui.widgets.tab_strip import Label, shortened
 
 WORDS = st.lists(st.builds(Words, st.text(max_size=12).map(Content), st.integers(0, 5)), max_size=6)
 
@@ -35,8 +35,16 @@ def test_a_table_leaves_out_columns_and_only_cuts_the_one_that_stretches():
     assert lines[0].plain == "1,200  a reason that …"
 
 
-def test_names_of_tabs_far_from_the_shown_one_become_numbers_first():
-    full, short = ["1 Charts", "2 System", "3 Samples"], ["1", "2", "3"]
-    assert shortened(full, short, 0, 40) == full
-    assert shortened(full, short, 0, 22) == ["1 Charts", "2 System", "3"]
-    assert shortened(full, short, 2, 4) == ["1", "2", "3 Samples"]
+def test_long_names_of_tabs_are_cut_first_and_then_those_far_from_the_shown_one_become_numbers():
+    labels = [Label(1, "Charts"), Label(2, "Checkpoints", "⚠1"), Label(3, "Log")]
+    assert shortened(labels, 0, 40) == ["1 Charts", "2 Checkpoints ⚠1", "3 Log"]
+    assert shortened(labels, 0, 31) == ["1 Charts", "2 Chec… ⚠1", "3 Log"]
+    assert shortened(labels, 0, 24) == ["1 Charts", "2 Chec… ⚠1", "3"]
+    assert shortened(labels, 2, 4) == ["1", "2 ⚠1", "3 Log"]
+
+
+def test_at_80_columns_the_panes_of_a_run_can_be_told_by_their_names():
+    titles = ("Charts", "System", "Samples", "Log", "Checkpoints", "Config")
+    plain = [Label(number, title) for number, title in enumerate(titles, 1)]
+    labels = [*plain, Label(7, "Alerts", "⚠1"), Label(8, "Skipped", "(1)")]
+    assert shortened(labels, 0, 77)[4:] == ["5 Chec…", "6 Config", "7 Alerts ⚠1", "8 Skipped (1)"]

@@ -62,11 +62,13 @@ def test_little_disk_is_marked():
 
 def test_the_history_is_the_mean_of_equal_spans_and_blank_before_the_first_sample():
     table = Table("sample")
-    table.columns |= {
-        "sample": array("d", [1, 2, 3, 4]),
-        "time": array("d", [1_000, 1_301, 1_599, 1_600]),
-        "load": array("d", [0.9, nan, 0.2, 0.4]),
-    }
+    table.extend(
+        {
+            "sample": array("d", [1, 2, 3, 4]),
+            "time": array("d", [1_000, 1_301, 1_599, 1_600]),
+            "load": array("d", [0.9, nan, 0.2, 0.4]),
+        }
+    )
     means = recent_means(table, "load", 6)
     assert means[0] == 0.9
     assert means[1:5] == [None] * 4

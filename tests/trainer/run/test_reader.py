@@ -25,7 +25,7 @@ from trainer.run.tail import EventTail
 def comparable(state: RunState) -> dict[str, object]:
     """Return the fields of a state; series as bytes, because NaN is not equal to itself."""
     fields: dict[str, object] = {
-        name: {column: values.tobytes() for column, values in value.columns.items()}
+        name: {column: values.view().tobytes() for column, values in value.columns.items()}
         if isinstance(value, Table)
         else value
         for name, value in vars(state).items()

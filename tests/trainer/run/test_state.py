@@ -131,7 +131,7 @@ MONITOR: list[AnyEvent] = [
 def comparable(state: RunState) -> dict[str, object]:
     """Return the fields of a state; series as bytes, because NaN is not equal to itself."""
     return {
-        name: {column: values.tobytes() for column, values in value.columns.items()}
+        name: {column: values.view().tobytes() for column, values in value.columns.items()}
         if isinstance(value, Table)
         else value
         for name, value in vars(state).items()
