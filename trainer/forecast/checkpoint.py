@@ -45,12 +45,14 @@ class Tensor:
         name = self.name.removesuffix(".weight")
         if name.startswith("visual."):
             return f"model.{name}"
-        return name.replace("model.layers.", "model.language_model.layers.", 1)
+        if name.startswith("model.layers."):
+            return name.replace("model.layers.", "model.language_model.layers.", 1)
+        return name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The shapes that decide memory."""
+    """The shapes that decide memory and time."""
 
     layers: int
     hidden: int
@@ -61,6 +63,9 @@ class Checkpoint:
     vision_layers: int
     vision_hidden: int
     vision_mlp: int
+    merge: int = 2  # patches to a side of a visual token
+    window: int | None = None  # patches to a side of an attention window
+    full_attention: tuple[int, ...] | None = None  # blocks without windows; None: all
     tensors: tuple[Tensor, ...]
     stored_quantized: bool
     source: str  # where this was read
@@ -117,6 +122,9 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             vision_layers=int(vision["depth"]),
             vision_hidden=vision_hidden,
             vision_mlp=_vision_mlp(vision, vision_hidden),
+            merge=int(vision.get("spatial_merge_size", 2)),
+            window=_window(vision),
+            full_attention=_full_attention(vision),
             tensors=tensors,
             stored_quantized="quantization_config" in config,
             source=str(folder),
@@ -133,6 +141,19 @@ def _active_mlp(text: dict[str, Any]) -> int:
 
 def _vision_mlp(vision: dict[str, Any], hidden: int) -> int:
     return int(vision.get("intermediate_size") or hidden * vision.get("mlp_ratio", 4))
+
+
+def _window(vision: dict[str, Any]) -> int | None:
+    """Patches to a side of a window, as `get_window_index` of Qwen2.5-VL cuts them."""
+    if "window_size" not in vision:
+        return None
+    merge = int(vision["spatial_merge_size"])
+    return int(vision["window_size"]) // merge // int(vision["patch_size"]) * merge
+
+
+def _full_attention(vision: dict[str, Any]) -> tuple[int, ...] | None:
+    blocks = vision.get("fullatt_block_indexes")
+    return None if blocks is None else tuple(map(int, blocks))
 
 
 def read_header(path: Path) -> list[Tensor]:
