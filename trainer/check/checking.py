@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.check.estimate import Estimating
 from trainer.check.look import CheckLook
 from trainer.check.summary import looks_of_earlier_check, store_summary
 from trainer.check.tally import Tally, note_duplicates
@@ -11,6 +10,7 @@ from trainer.config.schema import RunConfig
 from trainer.config.variants import variant_of_name
 from trainer.data.check import check_data
 from trainer.data.errors import DataError
+from trainer.data.estimating import Estimating
 from trainer.data.index import Dataset
 from trainer.data.lengths import keeper_of, processors, whole_files
 from trainer.data.measuring import Measuring

@@ -9,12 +9,12 @@ import numpy as np
 import orjson
 
 from trainer.check.answers import is_json, last_answer, odd_answers, odd_markers
-from trainer.check.estimate import Estimating
 from trainer.check.findings import Remark, remark_of, warning
 from trainer.check.places import odd_places
 from trainer.check.sizes import odd_sizes
 from trainer.config.schema import DataConfig
 from trainer.data.errors import RecordError
+from trainer.data.estimating import Estimating
 from trainer.data.lengths import COLUMNS
 from trainer.data.measuring import Measured, Measuring
 from trainer.data.reading import Records

@@ -18,9 +18,10 @@ from trainer.data.reading import Records
 from trainer.data.shards import picture_states
 from trainer.forecast.checkpoint import checkpoint_folder
 from trainer.forecast.memory import Load
-from trainer.forecast.records import PROBLEMS_TOLD, Look, Problem
+from trainer.forecast.records import PROBLEMS_TOLD, Look, Problem, describe
+from trainer.model.cost import Extent
 
-FORMAT = 1
+FORMAT = 2
 CHECKPOINT_FILES = ("*.json", "*.jinja", "merges.txt")  # what decides tokens, without the weights
 LARGEST_FILE_BYTES = 64 * 2**20
 PICTURES_LOOKED_AT = 300  # of a split, whether they still are what they were
@@ -28,34 +29,21 @@ PICTURES_LOOKED_AT = 300  # of a split, whether they still are what they were
 
 def look_of(tally: Tally) -> Look:
     """Return what a preflight tells of a split whose records were all looked at."""
-    columns = tally.columns
     errors = tally.errors[:PROBLEMS_TOLD]
-    with_images = columns["visual_tokens"][columns["visual_tokens"] > 0]
-    return Look(
+    look = Look(
         records=len(tally.records),
         looked_at=len(tally.records),
         problems=[_problem(it) for it in errors],
         more_problems=tally.count("error") - len(errors),
-        visual_tokens=_range(with_images),
-        images=int(columns["images"].sum()),
-        largest=Load(
-            tokens=int(columns["tokens"].max(initial=0)),
-            target_tokens=int(columns["target_tokens"].max(initial=0)),
-            patches=int(columns["patches"].max(initial=0)),
-        ),
     )
+    describe(look, tally.columns)
+    look.visual_tokens = list(look.visual_token_range() or ())  # enough: only these are told
+    return look
 
 
 def _problem(located: Located) -> Problem:
     remark = located.remark
     return Problem(file=located.file, line=located.line, reason=f"{remark.what}; {remark.remedy}")
-
-
-def _range(values: np.ndarray) -> list[int]:
-    """Least, median and most: enough for a list of which only these are told."""
-    if not len(values):
-        return []
-    return [int(values.min()), int(np.median(values)), int(values.max())]
 
 
 def store_summary(config: RunConfig, tallies: dict[str, Tally]) -> None:
@@ -96,7 +84,8 @@ def _still_true(stored: dict[str, Any]) -> bool:
 
 def _look(stored: dict[str, Any]) -> Look:
     problems = [Problem(**it) for it in stored.pop("problems")]
-    return Look(problems=problems, largest=Load(**stored.pop("largest")), **stored)
+    largest, whole = Load(**stored.pop("largest")), Extent(**stored.pop("whole"))
+    return Look(problems=problems, largest=largest, whole=whole, **stored)
 
 
 def _path(config: RunConfig, records: dict[str, Records]) -> Path:

@@ -1,6 +1,6 @@
 """Measure what a record takes, exactly, without decoding a pixel and without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -149,12 +149,8 @@ class Measuring:
         self.room.for_tokens(source, text_tokens)
         images: list[MeasuredImage] = []
         visual = 0
-        for number, reference in enumerate(references, start=1):
-            image = (
-                known[number - 1]
-                if known
-                else self._look_at(source, reference, number, len(references))
-            )
+        seen = known or each_image(source, references, self.policy, decode=self.decode)
+        for number, image in enumerate(seen, start=1):
             images.append(image)
             visual += self.rule.visual_tokens(image.width, image.height)
             self.room.for_images(source, text_tokens - number + visual, number, len(references))
@@ -180,21 +176,26 @@ class Measuring:
         encodings = self._tokenizer.encode_batch_fast(list(pieces), add_special_tokens=False)
         return [len(encoding) for encoding in encodings]
 
-    def _look_at(self, source: Source, reference: str, number: int, of: int) -> MeasuredImage:
+
+def look_at_images(
+    source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
+) -> list[MeasuredImage]:
+    """Return the sizes of the images that a record names, by their headers; raises RecordError."""
+    return list(each_image(source, references, policy, decode=decode))
+
+
+def each_image(
+    source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
+) -> Iterator[MeasuredImage]:
+    """Yield what `look_at_images` returns, so that who has seen enough can leave."""
+    for number, reference in enumerate(references, start=1):
         try:
-            return look_at_image(source, reference, self.policy, decode=self.decode)
+            found = find_encoded(reference, Path(source.file).parent, policy)
+            width, height = size_by_header(found, policy, decode=decode)
         except ImageError as error:
-            raise image_error(source, number, of, error) from error
-
-
-def look_at_image(
-    source: Source, reference: str, policy: ImagePolicy, *, decode: bool
-) -> MeasuredImage:
-    """Return the size of an image that a record names, by its header; raises ImageError."""
-    found = find_encoded(reference, Path(source.file).parent, policy)
-    width, height = size_by_header(found, policy, decode=decode)
-    file = found if isinstance(found, EncodedFile) else None
-    return MeasuredImage(reference, width, height, file)
+            raise image_error(source, number, len(references), error) from error
+        file = found if isinstance(found, EncodedFile) else None
+        yield MeasuredImage(reference, width, height, file)
 
 
 def image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:

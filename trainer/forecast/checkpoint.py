@@ -82,7 +82,7 @@ def find_checkpoint(model: ModelConfig) -> Checkpoint | None:
     if folder is not None and (found := read_checkpoint(folder)):
         return found
     suggested = (it for it in SUGGESTED_MODELS if it.path == model.path)
-    return next((_from_suggestion(it) for it in suggested), None)
+    return next((shapes_of(it) for it in suggested), None)
 
 
 def checkpoint_folder(model: ModelConfig) -> Path | None:
@@ -174,8 +174,8 @@ def read_header(path: Path) -> list[Tensor]:
         return []
 
 
-def _from_suggestion(model: SuggestedModel) -> Checkpoint:
-    """Return the shapes of a model that is not on this machine yet."""
+def shapes_of(model: SuggestedModel) -> Checkpoint:
+    """Return the shapes of a known model, which need not be on this machine."""
     rest = model.parameters - model.linear_parameters
     table = min(model.vocabulary * model.hidden_size, rest)
     tensors = [_bf16("model.embed_tokens.weight", (model.vocabulary, model.hidden_size))]

@@ -1,4 +1,4 @@
-"""What a training step of a model costs in floating-point operations, and how much a batch asks for.
+"""What a training step costs in floating-point operations, and how much a batch asks for.
 
 A product of matrices costs 2 for every multiplication. Forward, gradient to the input and gradient
 to the weight cost the same; the second is only worked out where something before it is trained,
@@ -9,6 +9,7 @@ norms, activations, rotary embeddings, softmax, dequantisation and the optimizer
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:

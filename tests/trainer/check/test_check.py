@@ -14,11 +14,11 @@ from PIL import Image
 from tests.trainer.data.test_headers import oddities
 from trainer.check import checking
 from trainer.check.checking import Checked, Manner, check_records, kept_looks, measuring_of
-from trainer.check.estimate import Estimating
 from trainer.check.report import report
 from trainer.config.load import load_config
 from trainer.config.schema import RunConfig
 from trainer.data.errors import RecordError
+from trainer.data.estimating import Estimating
 from trainer.data.measuring import Measuring
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records

@@ -35,13 +35,13 @@ def both(config: RunConfig) -> tuple[TrainingCost | None, TrainingCost | None]:
     return cost_by_headers(config, shapes), training_cost(loaded)
 
 
-@pytest.mark.parametrize("modes", COMBINATIONS)
-def test_headers_say_what_the_loaded_model_costs(tiny_checkpoint: Path, modes: tuple[str, ...]):
+@pytest.mark.parametrize(("number", "modes"), enumerate(COMBINATIONS))
+def test_headers_say_what_the_loaded_model_costs(
+    tiny_checkpoint: Path, number: int, modes: tuple[str, ...]
+):
     tune: dict[str, Any] = dict(zip(PARTS, modes, strict=True))
-    checkpointing = COMBINATIONS.index(modes) % 2 == 1
-    told, counted = both(
-        config_of(tiny_checkpoint, tune, activation_checkpointing=checkpointing)
-    )
+    checkpointing = number % 2 == 1
+    told, counted = both(config_of(tiny_checkpoint, tune, activation_checkpointing=checkpointing))
     assert told == counted
 
 
