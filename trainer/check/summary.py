@@ -12,6 +12,7 @@ import orjson
 
 from trainer.check.tally import Located, Tally
 from trainer.config.schema import RunConfig
+from trainer.data.cache_room import make_room, note_use
 from trainer.data.index_cache import default_cache_folder
 from trainer.data.measuring import WITHOUT_EFFECT
 from trainer.data.reading import Records
@@ -54,6 +55,7 @@ def store_summary(config: RunConfig, tallies: dict[str, Tally]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(orjson.dumps(splits, option=orjson.OPT_SERIALIZE_NUMPY))
+        make_room(path.parent.parent)
 
 
 def _stored(tally: Tally) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def looks_of_earlier_check(
     """Return what a check found in exactly this data, with pictures that still are the same."""
     try:
         splits = orjson.loads(_path(config, records).read_bytes())
+        note_use(_path(config, records))
         if not all(_still_true(it) for it in splits.values()):
             return None
         return {name: _look(it["look"]) for name, it in splits.items()}

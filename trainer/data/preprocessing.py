@@ -36,7 +36,7 @@ from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
 from trainer.data.samples import IGNORED, Sample
 from trainer.data.shown import Shown, Wording, show
-from trainer.data.variation import Variation
+from trainer.data.variation import OBJECT_DROPPED, Variation
 
 FORMAT = 1
 
@@ -209,7 +209,7 @@ class Preprocessing:
             mm_token_type_ids=(ids == self.image_token_id).astype(np.int64),
             patches=patches,
             image_grid_thw=grids,
-            notes=tuple(sorted({*shown.notes, *rendering.notes})),
+            notes=(*sorted({*shown.notes, *rendering.notes}), *[OBJECT_DROPPED] * shown.dropped),
         )
 
     def _pictures(

@@ -24,6 +24,7 @@ class Shown:
     pictures: tuple[Image.Image, ...] | None = None  # RGB, upright; None: not looked at yet
     group: tuple[Source, ...] = ()  # of the records, where they are several
     notes: tuple[str, ...] = ()  # what had to be mended
+    dropped: int = 0  # objects that augmentation left out
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -67,6 +68,7 @@ def show(
             return shown
         varied = variation.of_group(record, pictures)
         again = show_group(*varied, wording.rule, wording.speech, wording.dense)
+        again = replace(again, dropped=_objects(record) - _objects(varied[0]))
     elif isinstance(record, ChatRecord) and (is_structured(record) or variation):
         pictures = look(record.source, record.images)
         shown = show_chat(record, pictures, wording.rule, wording.speech)
@@ -77,6 +79,10 @@ def show(
         return Shown(record)
     # Written before too, so that a wrong coordinate is refused: cut at the edge it looks right.
     return replace(again, notes=shown.notes)
+
+
+def _objects(group: DenseGroup) -> int:
+    return sum(len(record.objects) for record in group.records)
 
 
 def show_chat(
