@@ -101,7 +101,7 @@ class DataScreen(Screen[None]):
             return
         if not self._records:
             self._split = SPLITS[1]
-        self._begin_split()
+        self._begin_split(self._opened["first"])
 
     async def on_unmount(self) -> None:
         """End the process that answers."""
@@ -112,8 +112,8 @@ class DataScreen(Screen[None]):
         """How many the split has."""
         return self._opened["splits"][self._split]["records"] if self._opened else 0
 
-    def _begin_split(self) -> None:
-        self.list.show_split(self._records, 1)
+    def _begin_split(self, record: int = 1) -> None:
+        self.list.show_split(self._records, record)
         self._show_title()
         self._look()
         self.refresh_bindings()

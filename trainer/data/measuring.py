@@ -1,7 +1,7 @@
 """Measure what a record takes, exactly, without decoding a pixel and without torch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -88,8 +88,8 @@ class Measuring:
         parts += [f"tokenizers {tokenizers.__version__}", f"pillow {PIL.__version__}"]
         return sha256("\0".join(parts).encode()).hexdigest()
 
-    def measure(self, record: Record) -> Measured:
-        """Return what a record takes: the same numbers as those of its sample.
+    def measure(self, record: Record | DenseGroup) -> Measured:
+        """Return what a record, or a group, takes: the same numbers as those of its sample.
 
         A dense record is measured as a question of its own, whatever group it will be in.
 
@@ -99,10 +99,11 @@ class Measuring:
         """
         source, notes = record.source, set[str]()
         images: list[MeasuredImage] | None = None
-        if isinstance(record, DenseRecord) or (
+        if isinstance(record, DenseRecord | DenseGroup) or (
             isinstance(record, ChatRecord) and is_structured(record)
         ):
-            images = self._look(source, images_of(record), 0)
+            parts = record.records if isinstance(record, DenseGroup) else (record,)
+            images = [it for part in parts for it in self._look(part.source, images_of(part), 0)]
             record = self._written(record, images, notes)
         rendering = self.renderer.render(record)
         self.room.for_text(source, len(rendering.text), len(rendering.images))
@@ -123,20 +124,25 @@ class Measuring:
         )
 
     def _written(
-        self, record: ChatRecord | DenseRecord, images: Sequence[MeasuredImage], notes: set[str]
+        self,
+        record: ChatRecord | DenseRecord | DenseGroup,
+        images: Sequence[MeasuredImage],
+        notes: set[str],
     ) -> WrittenRecord:
         """Return a record whose places in pictures are words."""
         canvases = [Canvas.of(image.width, image.height, self.rule) for image in images]
         if isinstance(record, ChatRecord):
             return spoken(record, canvases, self.speech, notes)
-        (canvas,) = canvases
-        check_stated_size(record, (canvas.width, canvas.height))
         dense = self.renderer.options.dense
-        seen = [(canvas, record.objects)]
-        if dense.summary_ratio:  # it may be asked for either
-            group = DenseGroup((record,), summarised=True)
-            conversation_about(group, seen, self.speech, dense, set())
-        return conversation_about(DenseGroup((record,)), seen, self.speech, dense, notes)
+        alone = isinstance(record, DenseRecord)
+        group = DenseGroup((record,)) if isinstance(record, DenseRecord) else record
+        for part, canvas in zip(group.records, canvases, strict=True):
+            check_stated_size(part, (canvas.width, canvas.height))
+        seen = [(it, part.objects) for it, part in zip(canvases, group.records, strict=True)]
+        if alone and dense.summary_ratio:  # it may be asked for either
+            asked = replace(group, summarised=True)
+            conversation_about(asked, seen, self.speech, dense, set())
+        return conversation_about(group, seen, self.speech, dense, notes)
 
     def _look(
         self,

@@ -23,7 +23,7 @@ from trainer.data.worker import Worker
 
 SHARD_RECORDS = 1000
 AHEAD = 2  # shards that wait for a process, each
-FORMAT = 1
+FORMAT = 2
 INSIDE = ("data:", "http:/", "https:")  # how references begin that name no file
 NO_FILE = (-1, -1)
 
