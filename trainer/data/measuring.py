@@ -15,7 +15,7 @@ from trainer.data.dense.answer import conversation_about
 from trainer.data.dense.group import DenseGroup
 from trainer.data.encoded import EncodedFile, ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError, Source
-from trainer.data.headers import size_by_header
+from trainer.data.headers import Undecodable, size_by_header
 from trainer.data.marks import is_structured, spoken
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Canvas, Speech
@@ -151,15 +151,26 @@ class Measuring:
         text_tokens: int,
         known: Sequence[MeasuredImage] = (),
     ) -> list[MeasuredImage]:
-        """Return the sizes of images, as long as they fit beside the text."""
+        """Return the sizes of images, as long as they fit beside the text.
+
+        As in training an image is found broken only once the headers of all say that they fit.
+        """
         self.room.for_tokens(source, text_tokens)
         images: list[MeasuredImage] = []
+        broken: list[RecordError] = []
         visual = 0
-        seen = known or each_image(source, references, self.policy, decode=self.decode)
-        for number, image in enumerate(seen, start=1):
+        seen = (
+            ((it, None) for it in known)
+            if known
+            else _each_image(source, references, self.policy, decode=self.decode)
+        )
+        for number, (image, problem) in enumerate(seen, start=1):
             images.append(image)
+            broken += [problem] if problem else []
             visual += self.rule.visual_tokens(image.width, image.height)
             self.room.for_images(source, text_tokens - number + visual, number, len(references))
+        if broken:
+            raise broken[0]
         return images
 
     def _count(self, rendering: Rendering) -> tuple[int, int]:
@@ -187,21 +198,30 @@ def look_at_images(
     source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
 ) -> list[MeasuredImage]:
     """Return the sizes of the images that a record names, by their headers; raises RecordError."""
-    return list(each_image(source, references, policy, decode=decode))
+    images: list[MeasuredImage] = []
+    for image, problem in _each_image(source, references, policy, decode=decode):
+        if problem:
+            raise problem
+        images.append(image)
+    return images
 
 
-def each_image(
+def _each_image(
     source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
-) -> Iterator[MeasuredImage]:
-    """Yield what `look_at_images` returns, so that who has seen enough can leave."""
+) -> Iterator[tuple[MeasuredImage, RecordError | None]]:
+    """Yield each image, and what is wrong behind its header; raises RecordError for the header."""
     for number, reference in enumerate(references, start=1):
+        problem = None
         try:
             found = find_encoded(reference, Path(source.file).parent, policy)
             width, height = size_by_header(found, policy, decode=decode)
+        except Undecodable as error:
+            width, height = error.size
+            found, problem = None, image_error(source, number, len(references), error)
         except ImageError as error:
             raise image_error(source, number, len(references), error) from error
         file = found if isinstance(found, EncodedFile) else None
-        yield MeasuredImage(reference, width, height, file)
+        yield MeasuredImage(reference, width, height, file), problem
 
 
 def image_error(source: Source, number: int, images: int, error: ImageError) -> RecordError:

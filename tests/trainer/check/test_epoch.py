@@ -97,14 +97,15 @@ def test_groups_are_told_with_their_lengths(config: Config):
 def test_exactly_the_groups_that_training_skips_are_errors(config: Config):
     plain = config("data.dense.images_per_user_turn=4")
     lengths, _ = trained(plain, check_records(plain, HERE))
-    limit = sorted(lengths)[-3]  # the longest two are above it
+    limit = sorted(set(lengths))[-3]
+    over = sum(length > limit for length in lengths)
     made = config("data.dense.images_per_user_turn=4", f"data.max_length={limit}")
     checked = check_records(made, HERE)
     _, skipped = trained(made, checked)
-    assert len(skipped) >= 5
+    assert len(skipped) > over > 0
     assert too_long(checked) == skipped
     assert checked.groups is not None
-    assert checked.groups.over_long == 2
+    assert checked.groups.over_long == over
     assert checked.errors == len(skipped)
 
 

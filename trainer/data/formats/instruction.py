@@ -7,7 +7,7 @@ from trainer.data.errors import Source
 from trainer.data.formats.beside import Beside
 from trainer.data.formats.markers import IMAGE, without_lines_of_images
 from trainer.data.formats.parts import shown_keys
-from trainer.data.formats.template import ROLES, columns_of, put_together, template_of
+from trainer.data.formats.template import ROLES, columns_of, has_column, put_together, template_of
 from trainer.data.records import ChatRecord, Message, PromptRecord
 
 USUAL_NAMES = {
@@ -36,7 +36,9 @@ def claims(value: dict[str, Any], columns: ColumnsConfig) -> bool:
 def _claims(value: dict[str, Any], role: str, columns: ColumnsConfig) -> bool:
     template = template_of(columns, role)
     named = columns_of(template) if template else ()
-    return any(it in value for it in named) if named else bool(_there(value, role, columns))
+    return (
+        any(has_column(value, it) for it in named) if named else bool(_there(value, role, columns))
+    )
 
 
 def read(

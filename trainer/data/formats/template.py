@@ -20,6 +20,26 @@ def columns_of(template: str) -> list[str]:
     return [column for _, column in pieces_of(template) if column is not None]
 
 
+def has_column(value: dict[str, Any], column: str) -> bool:
+    """Whether an object has a column, or one that `column.key.0` looks into."""
+    return column in value or column.partition(".")[0] in value
+
+
+def _found(value: dict[str, Any], column: str) -> Any:
+    """What is in a column, or inside it; None where there is nothing."""
+    if column in value:
+        return value[column]
+    inside: Any = value
+    for key in column.split("."):
+        if isinstance(inside, dict):
+            inside = inside.get(key)
+        elif isinstance(inside, list) and key.isdecimal() and int(key) < len(inside):
+            inside = inside[int(key)]
+        else:
+            return None
+    return inside
+
+
 def put_together(template: str, value: dict[str, Any], parts: Parts, option: str) -> str:
     """Return a template with the columns of an object in it, empty where all of them are.
 
@@ -35,10 +55,10 @@ def put_together(template: str, value: dict[str, Any], parts: Parts, option: str
     """
     texts: dict[str, str] = {}
     for column in columns_of(template):
-        if column not in value:
+        if not has_column(value, column):
             what = f"no column `{column}`, only {shown_keys(value)}"
             raise parts.error(what, f"name one that is there in data.columns.{option}")
-        texts[column] = _text(value[column])
+        texts[column] = _text(_found(value, column))
     if texts and not any(texts.values()):
         return ""
     pieces = ((text, texts[column] if column else "") for text, column in pieces_of(template))
