@@ -73,11 +73,22 @@ class QvlApp(App[str]):
         ),
     ]
 
-    def __init__(self, desk: Desk, *, first: RunLayout | None = None, notice: str = "") -> None:
-        """Begin with the list of runs, or with the run `first`; leaving it makes the list."""
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        first: RunLayout | None = None,
+        data: OpenData | None = None,
+        notice: str = "",
+    ) -> None:
+        """Begin with the list of runs, or with the run `first`; leaving it makes the list.
+
+        `data` lies on top of the list.
+        """
         super().__init__()
         self.desk = desk
         self._first = first
+        self._data = data
         self._notice = notice
         dress(self)
 
@@ -89,6 +100,8 @@ class QvlApp(App[str]):
             self._show_run(self._first)
         else:
             self._back_to_runs()
+        if self._data:
+            self.post_message(self._data)
         self.call_after_refresh(_collect_garbage_rarely)
         self.call_after_refresh(return_large_memory)
         if self._notice:

@@ -13,11 +13,14 @@ def main() -> None:
     """Open the screen, or run a command; without a terminal, say which commands there are."""
     if sys.stdin.isatty() and sys.stdout.isatty() and _opened_at_once(sys.argv[1:]):
         return
+    from qvl_tui.browse import browse
     from qvl_tui.watch import watch
     from trainer.cli.app import app
     from trainer.cli.app import main as run_command
+    from trainer.cli.data.app import data
 
     app.command()(watch)
+    data.command()(browse)
     run_command()
 
 

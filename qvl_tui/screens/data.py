@@ -96,7 +96,7 @@ class DataScreen(PanesScreen):
             return
         if not self._records:
             self._split = SPLITS[1]
-        self._begin_split()
+        self._begin_split(self._opened["first"])
 
     async def on_unmount(self) -> None:
         """End the process that answers."""
@@ -107,8 +107,8 @@ class DataScreen(PanesScreen):
         """How many the split has."""
         return self._opened["splits"][self._split]["records"] if self._opened else 0
 
-    def _begin_split(self) -> None:
-        self.list.show_split(self._records, 1)
+    def _begin_split(self, record: int = 1) -> None:
+        self.list.show_split(self._records, record)
         self._show_title()
         self._look()
         self.refresh_bindings()

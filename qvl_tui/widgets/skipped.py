@@ -25,16 +25,26 @@ class Skipped(SheetPane):
     choosing: ClassVar[bool] = True
 
     def causes(self, feed: Feed) -> Sequence[Hashable]:
-        """Return how many records were skipped."""
-        return (feed.state.skipped_count,)
+        """Return how many records were skipped, and for how many steps objects were counted."""
+        return (feed.state.skipped_count, len(feed.state.steps["objects_dropped"]))
 
     def content(self, feed: Feed, width: int) -> tuple[Sequence[Content], Sequence[Item]]:
         """Return how many there are, and each with its place and reason."""
         skipped, total = feed.state.skipped, feed.state.skipped_count
         self.say(count(total) if total else "")
+        dropped = _dropped(feed.state.objects_dropped, width)
         if not skipped:
-            return (), nothing_yet("no record was skipped")
-        return _heading(total, len(skipped), width), [_item(it, width) for it in reversed(skipped)]
+            return dropped, nothing_yet("no record was skipped")
+        heading = [*_heading(total, len(skipped), width), *dropped]
+        return heading, [_item(it, width) for it in reversed(skipped)]
+
+
+def _dropped(objects: int | None, width: int) -> list[Content]:
+    """Say how many objects augmentation left out, where it may do so."""
+    if objects is None:
+        return []
+    words = f"{count(objects)} {'object' if objects == 1 else 'objects'} left out by augmentation"
+    return Content.styled(f"{words}, in all epochs so far", "$text-muted").wrap(width)
 
 
 def _heading(total: int, kept: int, width: int) -> list[Content]:

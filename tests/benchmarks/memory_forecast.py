@@ -106,7 +106,7 @@ def compare(case: Case, checkpoint: Path, folder: Path) -> None:
     assert shapes is not None
     patches = 0 if batch.patches is None else len(batch.patches)
     load = Load(tokens=batch.tokens, target_tokens=batch.target_tokens, patches=patches)
-    memory = estimate_memory(config, shapes, load)
+    memory = estimate_memory(config, shapes, load, gpu=False)
     told = memory.activations + memory.head
     print(
         f"{case.name}: {load.tokens} tokens, {load.target_tokens} trained, {patches} patches: "

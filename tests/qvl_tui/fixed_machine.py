@@ -42,6 +42,7 @@ FORECAST = {
     "seconds_per_step": 2.4,
     "seconds": 8_028.0,
     "pace_of_run": "shapes-rank-64",
+    "by_shapes": {"why_unknown": "the peak of RTX 3060 is not known"},
     "device": {
         "name": "RTX 3060",
         "memory_bytes": 12_884_901_888,

@@ -42,3 +42,10 @@ def test_the_records_of_a_new_run_are_looked_at_token_by_token(
         terminal.wait_for("0 runs")
         terminal.press("q")
         terminal.wait_for_shell()
+
+        terminal.command(f"{QVL} data browse {shapes[0]}:5 --model {tiny_checkpoint}")
+        terminal.wait_for("train 48 records", "5/48", "line 5", seconds=60)
+        terminal.press("Escape")
+        terminal.wait_for("0 runs")
+        terminal.press("q")
+        terminal.wait_for_shell()

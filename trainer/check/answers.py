@@ -1,6 +1,7 @@
 """What is odd about the answers that are trained."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,16 +13,43 @@ OPENING, CLOSING = "<think>", "</think>"
 IMAGE_MARKER = "<image>"
 
 
-def last_answer(record: Record) -> str | None:
-    """Return the last answer as the record has it; None where it is made or is no answer."""
+@dataclass(frozen=True)
+class Answer:
+    """A turn of the assistant, all of which are trained."""
+
+    text: str
+    name: str  # in messages
+    is_last: bool
+    reasoned: bool  # its reasoning lies beside it
+
+
+def answers_of(record: Record, thinking: str = "include") -> list[Answer]:
+    """Return the answers that a record has; none where they are made, or calls of tools.
+
+    `thinking` is what happens to a record's `thinking`: drop or include.
+    """
+    found = list(_texts(record, thinking))
+    return [
+        Answer(
+            text=text,
+            name="the answer" if len(found) == 1 else f"answer {number} of {len(found)}",
+            is_last=number == len(found),
+            reasoned=reasoned,
+        )
+        for number, (text, reasoned) in enumerate(found, start=1)
+    ]
+
+
+def _texts(record: Record, thinking: str) -> Iterator[tuple[str, bool]]:
     if isinstance(record, PromptRecord):
-        return record.response
+        yield record.response, False
     if not isinstance(record, ChatRecord):
-        return None
+        return
+    for message in record.messages:
+        if message["role"] == "assistant" and not message.get("tool_calls"):
+            yield text_of(message), bool(message.get("reasoning_content"))
     if record.response is not None or record.thinking is not None:
-        return record.response or ""
-    last = record.messages[-1]
-    return None if last.get("tool_calls") else text_of(last)
+        yield record.response or "", bool(record.thinking) and thinking == "include"
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -49,35 +77,33 @@ def odd_answers(record: Record, variant: str, thinking: str) -> Iterator[Remark]
 
     `thinking` is what happens to a record's `thinking`: drop or include.
     """
-    answer = last_answer(record)
-    if answer is None:
-        return
-    reasoned = isinstance(record, ChatRecord) and bool(record.thinking) and thinking == "include"
-    if not answer.strip() and not reasoned:
-        yield warning("empty answer", "the answer is empty", "write an answer or remove the record")
-    yield from _odd_reasoning(answer, variant, reasoned=reasoned)
+    for answer in answers_of(record, thinking):
+        if not answer.text.strip() and not answer.reasoned:
+            what = f"{answer.name} is empty"
+            yield warning("empty answer", what, "write an answer or remove the record")
+        yield from _odd_reasoning(answer, variant)
 
 
-def _odd_reasoning(answer: str, variant: str, *, reasoned: bool) -> Iterator[Remark]:
-    opened, closed = answer.count(OPENING), answer.count(CLOSING)
+def _odd_reasoning(answer: Answer, variant: str) -> Iterator[Remark]:
+    opened, closed = answer.text.count(OPENING), answer.text.count(CLOSING)
     if variant == "thinking" and closed > opened:
         opened = closed  # the template opens the reasoning itself
     if opened != closed:
         yield warning(
             "think markers without a partner",
-            f"the answer opens reasoning {opened} times and closes it {closed} times",
+            f"{answer.name} opens reasoning {opened} times and closes it {closed} times",
             f"write {OPENING} ... {CLOSING} around it",
         )
-    elif variant == "thinking" and not closed and not reasoned:
+    elif variant == "thinking" and answer.is_last and not closed and not answer.reasoned:
         yield warning(
             "no reasoning for a Thinking checkpoint",
-            "the answer has no reasoning, and this checkpoint answers with reasoning first",
+            f"{answer.name} has no reasoning, and this checkpoint answers with reasoning first",
             "set data.thinking=include with a `thinking` field, or take an Instruct checkpoint",
         )
     elif variant != "thinking" and closed:
         yield warning(
             f"reasoning for a checkpoint without it ({variant})",
-            "the answer has think markers, and this checkpoint does not answer with reasoning",
+            f"{answer.name} has think markers, and this checkpoint does not answer with reasoning",
             "take a Thinking checkpoint, or move the reasoning to `thinking`, which is dropped",
         )
 

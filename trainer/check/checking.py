@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.check.estimate import Estimating
+from trainer.check.epoch import Enlarged, Groups, enlarged, groups_of
 from trainer.check.look import CheckLook
 from trainer.check.summary import looks_of_earlier_check, store_summary
 from trainer.check.tally import Tally, note_duplicates
@@ -11,6 +11,7 @@ from trainer.config.schema import RunConfig
 from trainer.config.variants import variant_of_name
 from trainer.data.check import check_data
 from trainer.data.errors import DataError
+from trainer.data.estimating import Estimating
 from trainer.data.index import Dataset
 from trainer.data.lengths import keeper_of, processors, whole_files
 from trainer.data.measuring import Measuring
@@ -42,6 +43,8 @@ class Checked:
     """What was found, split by split."""
 
     tallies: dict[str, Tally]
+    groups: Groups | None  # of the records that are trained
+    enlarged: Enlarged | None
     estimated: bool  # text tokens are about right: no checkpoint was at hand
 
     @property
@@ -93,8 +96,15 @@ def check_records(config: RunConfig, manner: Manner, progress: Progress | None =
                 progress(done, total)
         tally.note_answers_that_are_no_json()
     note_duplicates(tallies)
+    train = tallies.get("train")
+    groups = groups_of(config, train, measuring) if train else None
     store_summary(config, tallies)
-    return Checked(tallies, estimated=isinstance(measuring, Estimating))
+    return Checked(
+        tallies,
+        groups,
+        enlarged(config, train, measuring.rule) if train else None,
+        estimated=isinstance(measuring, Estimating),
+    )
 
 
 def _workers(manner: Manner, records: int) -> int:

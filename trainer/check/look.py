@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from trainer.check.answers import is_json, last_answer, odd_answers, odd_markers
-from trainer.check.estimate import Estimating
+from trainer.check.answers import answers_of, is_json, odd_answers, odd_markers
 from trainer.check.findings import Remark, remark_of, warning
 from trainer.check.places import odd_places
 from trainer.check.sizes import odd_sizes
 from trainer.config.schema import DataConfig
 from trainer.data.errors import RecordError
+from trainer.data.estimating import Estimating
 from trainer.data.lengths import COLUMNS
 from trainer.data.measuring import Measured, Measuring
 from trainer.data.reading import Records
@@ -38,6 +38,7 @@ class CheckLook:
         answers = np.zeros(len(numbers), dtype=np.uint8)
         remarks: list[list[object]] = []
         references: list[str] = []
+        sizes: list[tuple[int, int]] = []
         for row, number in enumerate(numbers):
             try:
                 record = records[number]
@@ -47,6 +48,7 @@ class CheckLook:
                 remarks.append(_packed(row, remark_of(error)))
                 continue
             _fill(columns, row, measured)
+            sizes += ((it.width, it.height) for it in measured.images)
             content[row] = content_of(measured)
             answers[row] = kind_of_answer(record)
             remarks += (_packed(row, it) for it in self._remarks(record, measured))
@@ -55,6 +57,7 @@ class CheckLook:
             **columns,
             "content": content,
             "answers": answers,
+            "image_sizes": np.array(sizes, dtype=np.int32).reshape(-1, 2),
             "remarks": np.frombuffer(orjson.dumps(remarks), dtype=np.uint8),
             **picture_states(references, folder),
         }
@@ -99,8 +102,8 @@ def content_of(measured: Measured) -> int:
 
 
 def kind_of_answer(record: Record) -> int:
-    """Return whether the last answer is JSON, something else, or not there."""
-    answer = last_answer(record)
-    if answer is None:
+    """Return whether the answers are JSON, something else is among them, or there are none."""
+    answers = answers_of(record)
+    if not answers:
         return NO_ANSWER
-    return JSON_ANSWER if is_json(answer) else OTHER_ANSWER
+    return JSON_ANSWER if all(is_json(it.text) for it in answers) else OTHER_ANSWER

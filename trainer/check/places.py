@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from trainer.check.answers import last_answer
+from trainer.check.answers import answers_of
 from trainer.check.findings import Remark, warning
 from trainer.data.measuring import Measured
 from trainer.data.pictures import PictureRule
@@ -24,11 +24,10 @@ Place = tuple[str, Sequence[float]]  # key and numbers
 def odd_places(
     record: Record, measured: Measured, speech: Speech, rule: PictureRule
 ) -> Iterator[Remark]:
-    """Yield places in the last answer that lie outside the picture or have swapped corners."""
-    answer = last_answer(record)
-    if not answer or not measured.images:
+    """Yield places in the answers that lie outside the picture or have swapped corners."""
+    if not measured.images:
         return
-    found = list(_places(answer))
+    found = [place for answer in answers_of(record) for place in _places(answer.text)]
     if not found:
         return
     across, down = _reach(measured, speech, rule)

@@ -1,10 +1,13 @@
 """What a check found, as one JSON object."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from trainer.check.checking import Checked
+from trainer.check.epoch import Enlarged, Groups
+from trainer.check.preview import previews_of
 from trainer.check.tally import Kind, Located, Tally
 
 PERCENTILE = 95
@@ -19,7 +22,32 @@ def report(checked: Checked, forecast: dict[str, Any] | None) -> dict[str, Any]:
         "errors": checked.errors,
         "warnings": sum(tally.count("warning") for tally in checked.tallies.values()),
         "findings": [located_as_json(it) for it in every],
+        "groups": _groups(checked.groups),
+        "enlarged": _enlarged(checked.enlarged),
         "forecast": forecast,
+    }
+
+
+def _groups(groups: Groups | None) -> dict[str, Any] | None:
+    if groups is None:
+        return None
+    return {
+        "records_each": groups.size,
+        "groups": len(groups.tokens),
+        "summaries": groups.summaries,
+        "over_long": groups.over_long,
+        "tokens": spread(groups.tokens[groups.tokens > 0]),
+    }
+
+
+def _enlarged(enlarged: Enlarged | None) -> dict[str, Any] | None:
+    if enlarged is None:
+        return None
+    return {
+        "tokens": spread(enlarged.tokens[enlarged.tokens > 0]),
+        "patches": spread(enlarged.patches[enlarged.patches > 0]),
+        "over_long": enlarged.over_long,
+        "certain": enlarged.certain,
     }
 
 
@@ -42,6 +70,7 @@ def split_as_json(tally: Tally) -> dict[str, Any]:
         "target_tokens": spread(columns["target_tokens"][usable]),
         "visual_tokens": spread(columns["visual_tokens"][columns["visual_tokens"] > 0]),
         "patches": spread(columns["patches"][columns["patches"] > 0]),
+        "preview": [asdict(it) for it in previews_of(tally.records)],
         "histogram": histogram(columns["tokens"][usable]),
         "kinds": [kind_as_json(kind) for kind in tally.sorted_kinds()],
     }

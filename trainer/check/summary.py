@@ -12,15 +12,17 @@ import orjson
 
 from trainer.check.tally import Located, Tally
 from trainer.config.schema import RunConfig
+from trainer.data.cache_room import make_room, note_use
 from trainer.data.index_cache import default_cache_folder
 from trainer.data.measuring import WITHOUT_EFFECT
 from trainer.data.reading import Records
 from trainer.data.shards import picture_states
 from trainer.forecast.checkpoint import checkpoint_folder
 from trainer.forecast.memory import Load
-from trainer.forecast.records import PROBLEMS_TOLD, Look, Problem
+from trainer.forecast.records import PROBLEMS_TOLD, Look, Problem, describe
+from trainer.model.cost import Extent
 
-FORMAT = 1
+FORMAT = 2
 CHECKPOINT_FILES = ("*.json", "*.jinja", "merges.txt")  # what decides tokens, without the weights
 LARGEST_FILE_BYTES = 64 * 2**20
 PICTURES_LOOKED_AT = 300  # of a split, whether they still are what they were
@@ -28,34 +30,21 @@ PICTURES_LOOKED_AT = 300  # of a split, whether they still are what they were
 
 def look_of(tally: Tally) -> Look:
     """Return what a preflight tells of a split whose records were all looked at."""
-    columns = tally.columns
     errors = tally.errors[:PROBLEMS_TOLD]
-    with_images = columns["visual_tokens"][columns["visual_tokens"] > 0]
-    return Look(
+    look = Look(
         records=len(tally.records),
         looked_at=len(tally.records),
         problems=[_problem(it) for it in errors],
         more_problems=tally.count("error") - len(errors),
-        visual_tokens=_range(with_images),
-        images=int(columns["images"].sum()),
-        largest=Load(
-            tokens=int(columns["tokens"].max(initial=0)),
-            target_tokens=int(columns["target_tokens"].max(initial=0)),
-            patches=int(columns["patches"].max(initial=0)),
-        ),
     )
+    describe(look, tally.columns)
+    look.visual_tokens = list(look.visual_token_range() or ())  # enough: only these are told
+    return look
 
 
 def _problem(located: Located) -> Problem:
     remark = located.remark
     return Problem(file=located.file, line=located.line, reason=f"{remark.what}; {remark.remedy}")
-
-
-def _range(values: np.ndarray) -> list[int]:
-    """Least, median and most: enough for a list of which only these are told."""
-    if not len(values):
-        return []
-    return [int(values.min()), int(np.median(values)), int(values.max())]
 
 
 def store_summary(config: RunConfig, tallies: dict[str, Tally]) -> None:
@@ -66,6 +55,7 @@ def store_summary(config: RunConfig, tallies: dict[str, Tally]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(orjson.dumps(splits, option=orjson.OPT_SERIALIZE_NUMPY))
+        make_room(path.parent.parent)
 
 
 def _stored(tally: Tally) -> dict[str, Any]:
@@ -82,6 +72,7 @@ def looks_of_earlier_check(
     """Return what a check found in exactly this data, with pictures that still are the same."""
     try:
         splits = orjson.loads(_path(config, records).read_bytes())
+        note_use(_path(config, records))
         if not all(_still_true(it) for it in splits.values()):
             return None
         return {name: _look(it["look"]) for name, it in splits.items()}
@@ -96,7 +87,8 @@ def _still_true(stored: dict[str, Any]) -> bool:
 
 def _look(stored: dict[str, Any]) -> Look:
     problems = [Problem(**it) for it in stored.pop("problems")]
-    return Look(problems=problems, largest=Load(**stored.pop("largest")), **stored)
+    largest, whole = Load(**stored.pop("largest")), Extent(**stored.pop("whole"))
+    return Look(problems=problems, largest=largest, whole=whole, **stored)
 
 
 def _path(config: RunConfig, records: dict[str, Records]) -> Path:

@@ -48,6 +48,7 @@ class Tally:
     columns: dict[str, np.ndarray]  # int32 (N,) each, zeros for records that cannot be used
     content: np.ndarray  # uint64 (N,)
     answers: np.ndarray  # uint8 (N,)
+    sizes: list[np.ndarray] = field(default_factory=list)  # of images, int32 (I, 2), by shard
     fresh: int = 0  # records that were looked at just now
     kinds: dict[tuple[Severity, str], Kind] = field(default_factory=dict)
     every: list[Located] | None = None  # each remark, where all are wanted
@@ -73,12 +74,19 @@ class Tally:
         for row, remark in unpacked(found.arrays):
             if found.shard.first + row < len(self.records):
                 self.note(found.shard.first + row, remark)
+        self.sizes.append(found.arrays["image_sizes"])
         folder = Path(self.records.dataset.files[found.shard.file].path).parent
         named = orjson.loads(found.arrays["picture_files"].tobytes())
         step = max(1, len(named) // PICTURES_OF_A_SHARD)
         self.picture_files += (str(folder / name.removeprefix("file://")) for name in named[::step])
         if found.fresh:
             self.fresh += min(found.shard.stop, len(self.records)) - found.shard.first
+
+    @property
+    def image_sizes(self) -> np.ndarray:
+        """Width and height of every image, int32 (I, 2), in the order of the records."""
+        sizes = np.concatenate([np.zeros((0, 2), dtype=np.int32), *self.sizes])
+        return sizes[: int(self.columns["images"].sum())]
 
     def note(self, record: int, remark: Remark) -> None:
         """Add a remark about a record."""

@@ -117,15 +117,17 @@ def _fit(line: bytes) -> bytes:
 
 
 def models(json: AsJson = False) -> None:
-    """List models to start from, with the GPU memory that each wants."""
+    """List models to start from, with a forecast of the GPU memory that each wants."""
     from trainer.config.suggestions import SUGGESTED_MODELS
+    from trainer.forecast.suggested import as_json, memory_wanted
 
     if json:
-        show_json([it.as_json() for it in SUGGESTED_MODELS])
+        show_json([as_json(it) for it in SUGGESTED_MODELS])
         return
     width = max(len(it.path) for it in SUGGESTED_MODELS)
-    say(f"{'model'.ljust(width)}  {'QLoRA':>7}  {'low':>7}  {'LoRA':>7}  GPU memory wanted")
+    say(f"{'model'.ljust(width)}  {'QLoRA':>7}  {'low':>7}  {'LoRA':>7}  GPU memory, forecast")
     for it in SUGGESTED_MODELS:
-        wants = (it.qlora_memory_bytes, it.low_memory_bytes, it.lora_memory_bytes)
+        wanted = memory_wanted(it)
+        wants = (wanted.qlora_memory_bytes, wanted.low_memory_bytes, wanted.lora_memory_bytes)
         columns = "  ".join(size(want).rjust(7) for want in wants)
         say(f"{it.path.ljust(width)}  {columns}  {it.note}".rstrip())

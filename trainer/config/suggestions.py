@@ -1,27 +1,8 @@
-"""Models to start from, with the GPU memory that each wants."""
+"""Models to start from, and the shapes that decide the memory that each wants."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from trainer.config.variants import Concrete
-
-GIB = 2**30
-NF4_BYTES = 4.127 / 8  # 4 bits, and 0.127 for the doubly quantised scales of blocks of 64
-BF16_BYTES = 2
-LORA_RANK = 16
-LORA_BYTES = 4 + 4 + 2  # fp32 weight, fp32 gradient, 8-bit AdamW's two moments
-LENGTH_TOKENS = 2048
-LABEL_TOKENS = 512
-CHUNK_LOGITS = 2**25  # that the head works out at once
-LOGIT_BYTES = 12  # of the work on each in bf16, 4 less in fp32
-CONTEXT_BYTES = 1.0 * GIB  # CUDA, cuBLAS and what the allocator cannot use
-
-
-def values_kept(hidden: int, attention: int, mlp: int) -> int:
-    """Return how many values a layer keeps of each token for the backward pass, about.
-
-    Inputs of norms and of projections, and their dropped-out copies for LoRA.
-    """
-    return 8 * hidden + 4 * attention + 6 * mlp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,63 +27,6 @@ class SuggestedModel:
     vocabulary: int = 151_936
     already_quantized: bool = False
     note: str = ""
-
-    @property
-    def qlora_memory_bytes(self) -> int:
-        """GPU memory of LoRA on an NF4 model: batch 1, 2,048 tokens, no checkpointing."""
-        return round(self._nf4_weights + self._activations(LENGTH_TOKENS) + self._overhead)
-
-    @property
-    def low_memory_bytes(self) -> int:
-        """GPU memory of the low-memory preset: NF4, 1,024 tokens, activation checkpointing.
-
-        One layer's activations are held at a time, and the input of every layer.
-        """
-        tokens = LENGTH_TOKENS // 2
-        inputs = self.layers * tokens * self.hidden_size * BF16_BYTES
-        one_layer = self._activations(tokens) / self.layers
-        return round(self._nf4_weights + inputs + one_layer + self._overhead)
-
-    @property
-    def lora_memory_bytes(self) -> int | None:
-        """GPU memory of LoRA on the bf16 model; None where there are only quantised weights."""
-        if self.already_quantized:
-            return None
-        weights = self.parameters * BF16_BYTES
-        return round(weights + self._activations(LENGTH_TOKENS) + self._overhead)
-
-    @property
-    def _nf4_weights(self) -> float:
-        rest = self.parameters - self.linear_parameters
-        return self.linear_parameters * NF4_BYTES + rest * BF16_BYTES
-
-    def _activations(self, tokens: int) -> float:
-        """What all layers keep for the backward pass, in bytes."""
-        kept = values_kept(self.hidden_size, self.attention_size, self.active_mlp_size)
-        return self.layers * tokens * kept * BF16_BYTES
-
-    @property
-    def _overhead(self) -> float:
-        """What is held besides frozen weights and activations, in bytes."""
-        logits = min(LABEL_TOKENS * self.vocabulary, CHUNK_LOGITS) * LOGIT_BYTES
-        return logits + self._lora_parameters * LORA_BYTES + CONTEXT_BYTES
-
-    @property
-    def _lora_parameters(self) -> int:
-        hidden, attention = self.hidden_size, self.attention_size
-        widths = 2 * (hidden + attention) + 2 * (hidden + self.key_value_size)
-        if not self.experts:
-            widths += 3 * (hidden + self.active_mlp_size)
-        return LORA_RANK * self.layers * widths
-
-    def as_json(self) -> dict[str, object]:
-        """Return the model as one JSON object, with its memory."""
-        memory: dict[str, object] = {
-            "qlora_memory_bytes": self.qlora_memory_bytes,
-            "low_memory_bytes": self.low_memory_bytes,
-            "lora_memory_bytes": self.lora_memory_bytes,
-        }
-        return asdict(self) | memory
 
 
 def _qwen3_vl(size: str, variant: Concrete, path: str | None = None) -> SuggestedModel:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from trainer.data.errors import DataError, RecordError
 from trainer.data.records import ChatRecord, Message
@@ -160,6 +159,9 @@ def _render(  # noqa: PLR0913
     add_generation_prompt: bool,
     with_marks: bool = False,
 ) -> Rendered:
+    # Here, because those who only estimate what records take import this module as well.
+    from transformers.utils.chat_template_utils import render_jinja_template
+
     try:
         texts, marks = render_jinja_template(
             conversations=[list(messages)],

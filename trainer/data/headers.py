@@ -14,6 +14,18 @@ ORIENTATION, ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)
 HOLDERS_OF_EXIF = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 UNKNOWN_RANGE = ("I", "F")  # modes that only the decoder can judge
 
+
+class Undecodable(ImageError):
+    """An image whose header is fine, and what comes behind it is not."""
+
+    def __init__(self, message: str, size: tuple[int, int]) -> None:
+        super().__init__(message, size)  # kept as arguments, so that it can be pickled
+        self.size = size  # width and height
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 EndsWell = Callable[[BinaryIO, int], bool]  # of a file with its size in bytes
 
 
@@ -27,7 +39,8 @@ def size_by_header(
     only found with `decode`, which decodes every picture.
 
     Raises:
-        ImageError: As `decode_image` of the whole image would.
+        ImageError: As `decode_image` of the whole image would; Undecodable where the header tells
+            a size.
 
     """
     with guarded(policy), encoded.open() as file:
@@ -40,9 +53,13 @@ def size_by_header(
             turned = _orientation(image) in ON_THEIR_SIDE
             certain = image.mode not in UNKNOWN_RANGE and _is_complete(image, file, size_bytes)
     check_size(*size)
-    if decode or not certain:
+    size = (size[1], size[0]) if turned else size
+    if certain and not decode:
+        return size
+    try:
         return decode_image(encoded.read(), policy).size
-    return (size[1], size[0]) if turned else size
+    except ImageError as error:
+        raise Undecodable(str(error), size) from error
 
 
 def _orientation(image: Image.Image) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.data.cache_room import make_room, note_use
+
 FORMAT = 1
 
 
@@ -27,11 +29,15 @@ def cached_index(
     A cache file that is missing, broken or of another state is as good as none.
     """
     try:
-        with np.load(_cache_file(folder, path), allow_pickle=False) as stored:
+        with (
+            _cache_file(folder, path).open("rb") as file,  # np.load leaves a damaged one open
+            np.load(file, allow_pickle=False) as stored,
+        ):
             arrays = {name: stored[name] for name in stored.files}
             header = json.loads(bytes(arrays.pop("header")))
         if header["state"] != _state(path, status):
             return None
+        note_use(_cache_file(folder, path))
         return str(header["sha256"]), arrays
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
@@ -59,6 +65,7 @@ def store_index(
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+        make_room(folder)
 
 
 def _cache_file(folder: Path, path: Path) -> Path:

@@ -1,7 +1,7 @@
 """Measure what a record takes, exactly, without decoding a pixel and without torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from trainer.data.dense.group import DenseGroup
 from trainer.data.encoded import EncodedFile, ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError, Source
 from trainer.data.gallery import image_error
-from trainer.data.headers import size_by_header
+from trainer.data.headers import Undecodable, size_by_header
 from trainer.data.marks import is_structured, spoken
 from trainer.data.pictures import PictureRule
 from trainer.data.places import Canvas, Speech
@@ -89,8 +89,8 @@ class Measuring:
         parts += [f"tokenizers {tokenizers.__version__}", f"pillow {PIL.__version__}"]
         return sha256("\0".join(parts).encode()).hexdigest()
 
-    def measure(self, record: Record) -> Measured:
-        """Return what a record takes: the same numbers as those of its sample.
+    def measure(self, record: Record | DenseGroup) -> Measured:
+        """Return what a record, or a group, takes: the same numbers as those of its sample.
 
         A dense record is measured as a question of its own, whatever group it will be in.
 
@@ -100,10 +100,11 @@ class Measuring:
         """
         source, notes = record.source, set[str]()
         images: list[MeasuredImage] | None = None
-        if isinstance(record, DenseRecord) or (
+        if isinstance(record, DenseRecord | DenseGroup) or (
             isinstance(record, ChatRecord) and is_structured(record)
         ):
-            images = self._look(source, images_of(record), 0)
+            parts = record.records if isinstance(record, DenseGroup) else (record,)
+            images = [it for part in parts for it in self._look(part.source, images_of(part), 0)]
             record = self._written(record, images, notes)
         rendering = self.renderer.render(record)
         self.room.for_text(source, len(rendering.text), len(rendering.images))
@@ -124,20 +125,25 @@ class Measuring:
         )
 
     def _written(
-        self, record: ChatRecord | DenseRecord, images: Sequence[MeasuredImage], notes: set[str]
+        self,
+        record: ChatRecord | DenseRecord | DenseGroup,
+        images: Sequence[MeasuredImage],
+        notes: set[str],
     ) -> WrittenRecord:
         """Return a record whose places in pictures are words."""
         canvases = [Canvas.of(image.width, image.height, self.rule) for image in images]
         if isinstance(record, ChatRecord):
             return spoken(record, canvases, self.speech, notes)
-        (canvas,) = canvases
-        check_stated_size(record, (canvas.width, canvas.height))
         dense = self.renderer.options.dense
-        seen = [(canvas, record.objects)]
-        if dense.summary_ratio:  # it may be asked for either
-            group = DenseGroup((record,), summarised=True)
-            conversation_about(group, seen, self.speech, dense, set())
-        return conversation_about(DenseGroup((record,)), seen, self.speech, dense, notes)
+        alone = isinstance(record, DenseRecord)
+        group = DenseGroup((record,)) if isinstance(record, DenseRecord) else record
+        for part, canvas in zip(group.records, canvases, strict=True):
+            check_stated_size(part, (canvas.width, canvas.height))
+        seen = [(it, part.objects) for it, part in zip(canvases, group.records, strict=True)]
+        if alone and dense.summary_ratio:  # it may be asked for either
+            asked = replace(group, summarised=True)
+            conversation_about(asked, seen, self.speech, dense, set())
+        return conversation_about(group, seen, self.speech, dense, notes)
 
     def _look(
         self,
@@ -146,19 +152,26 @@ class Measuring:
         text_tokens: int,
         known: Sequence[MeasuredImage] = (),
     ) -> list[MeasuredImage]:
-        """Return the sizes of images, as long as they fit beside the text."""
+        """Return the sizes of images, as long as they fit beside the text.
+
+        As in training an image is found broken only once the headers of all say that they fit.
+        """
         self.room.for_tokens(source, text_tokens)
         images: list[MeasuredImage] = []
+        broken: list[RecordError] = []
         visual = 0
-        for number, reference in enumerate(references, start=1):
-            image = (
-                known[number - 1]
-                if known
-                else self._look_at(source, reference, number, len(references))
-            )
+        seen = (
+            ((it, None) for it in known)
+            if known
+            else _each_image(source, references, self.policy, decode=self.decode)
+        )
+        for number, (image, problem) in enumerate(seen, start=1):
             images.append(image)
+            broken += [problem] if problem else []
             visual += self.rule.visual_tokens(image.width, image.height)
             self.room.for_images(source, text_tokens - number + visual, number, len(references))
+        if broken:
+            raise broken[0]
         return images
 
     def _count(self, rendering: Rendering) -> tuple[int, int]:
@@ -181,18 +194,32 @@ class Measuring:
         encodings = self._tokenizer.encode_batch_fast(list(pieces), add_special_tokens=False)
         return [len(encoding) for encoding in encodings]
 
-    def _look_at(self, source: Source, reference: str, number: int, of: int) -> MeasuredImage:
+
+def look_at_images(
+    source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
+) -> list[MeasuredImage]:
+    """Return the sizes of the images that a record names, by their headers; raises RecordError."""
+    images: list[MeasuredImage] = []
+    for image, problem in _each_image(source, references, policy, decode=decode):
+        if problem:
+            raise problem
+        images.append(image)
+    return images
+
+
+def _each_image(
+    source: Source, references: Sequence[str], policy: ImagePolicy, *, decode: bool
+) -> Iterator[tuple[MeasuredImage, RecordError | None]]:
+    """Yield each image, and what is wrong behind its header; raises RecordError for the header."""
+    for number, reference in enumerate(references, start=1):
+        problem = None
         try:
-            return look_at_image(source, reference, self.policy, decode=self.decode)
+            found = find_encoded(reference, Path(source.file).parent, policy)
+            width, height = size_by_header(found, policy, decode=decode)
+        except Undecodable as error:
+            width, height = error.size
+            found, problem = None, image_error(source, number, len(references), error)
         except ImageError as error:
-            raise image_error(source, number, of, error) from error
-
-
-def look_at_image(
-    source: Source, reference: str, policy: ImagePolicy, *, decode: bool
-) -> MeasuredImage:
-    """Return the size of an image that a record names, by its header; raises ImageError."""
-    found = find_encoded(reference, Path(source.file).parent, policy)
-    width, height = size_by_header(found, policy, decode=decode)
-    file = found if isinstance(found, EncodedFile) else None
-    return MeasuredImage(reference, width, height, file)
+            raise image_error(source, number, len(references), error) from error
+        file = found if isinstance(found, EncodedFile) else None
+        yield MeasuredImage(reference, width, height, file), problem

@@ -39,7 +39,7 @@ from trainer.data.rendering import Renderer, Rendering
 from trainer.data.room import Room
 from trainer.data.samples import IGNORED, Sample
 from trainer.data.shown import Shown, Wording, show
-from trainer.data.variation import Variation
+from trainer.data.variation import OBJECT_DROPPED, Variation
 
 FORMAT = 1
 
@@ -233,7 +233,7 @@ class Preprocessing:
             rope=rope_positions(kinds, grids, self.picture_rule.merge),
             image_keys=gallery.keys(pictures),
             patched=tuple(piece is not None for piece, _ in cut),
-            notes=tuple(sorted({*shown.notes, *rendering.notes})),
+            notes=(*sorted({*shown.notes, *rendering.notes}), *[OBJECT_DROPPED] * shown.dropped),
         )
 
     def _check_room(self, shown: Shown, pictures: Sequence[Picture], text_tokens: int) -> None:

@@ -16,13 +16,14 @@ from queue import SimpleQueue
 import numpy as np
 import orjson
 
+from trainer.data.cache_room import note_use
 from trainer.data.encoded import LONGEST_PATH
 from trainer.data.reading import Records
 from trainer.data.worker import Worker
 
 SHARD_RECORDS = 1000
 AHEAD = 2  # shards that wait for a process, each
-FORMAT = 1
+FORMAT = 2
 INSIDE = ("data:", "http:/", "https:")  # how references begin that name no file
 NO_FILE = (-1, -1)
 
@@ -87,6 +88,7 @@ class ShardKeeper:
         for kind in self.kinds:
             arrays = _load(self._path(shard, kind))
             if arrays is not None and _same_pictures(arrays, folder):
+                note_use(self.folders[shard.file])
                 return arrays
         return None
 

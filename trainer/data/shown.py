@@ -25,6 +25,7 @@ class Shown:
     pictures: tuple[Picture, ...] | None = None  # None: not looked at yet
     group: tuple[Source, ...] = ()  # of the records, where they are several
     notes: tuple[str, ...] = ()  # what had to be mended
+    dropped: int = 0  # objects that augmentation left out
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -69,6 +70,7 @@ def show(
         varied, changed = variation.of_group(record, _pixels(pictures))
         seen = [Picture.of(pixels) for pixels in changed]
         again = show_group(varied, seen, wording.rule, wording.speech, wording.dense)
+        again = replace(again, dropped=_objects(record) - _objects(varied))
     elif isinstance(record, ChatRecord) and (is_structured(record) or variation):
         pictures = gallery.look(record.source, record.images, 0)
         shown = show_chat(record, pictures, wording.rule, wording.speech)
@@ -81,6 +83,10 @@ def show(
         return Shown(record)
     # Written before too, so that a wrong coordinate is refused: cut at the edge it looks right.
     return replace(again, notes=shown.notes)
+
+
+def _objects(group: DenseGroup) -> int:
+    return sum(len(record.objects) for record in group.records)
 
 
 def show_chat(

@@ -14,6 +14,8 @@ from trainer.data.objects import MarkedObject, Shape
 from trainer.data.places import Canvas
 from trainer.data.records import ChatRecord, DenseRecord
 
+OBJECT_DROPPED = "augmentation left out an object"  # a note of a sample for each of them
+
 Pictures = list[Image.Image]
 
 

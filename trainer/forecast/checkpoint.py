@@ -45,12 +45,14 @@ class Tensor:
         name = self.name.removesuffix(".weight")
         if name.startswith("visual."):
             return f"model.{name}"
-        return name.replace("model.layers.", "model.language_model.layers.", 1)
+        if name.startswith("model.layers."):
+            return name.replace("model.layers.", "model.language_model.layers.", 1)
+        return name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The shapes that decide memory."""
+    """The shapes that decide memory and time."""
 
     layers: int
     hidden: int
@@ -61,6 +63,9 @@ class Checkpoint:
     vision_layers: int
     vision_hidden: int
     vision_mlp: int
+    merge: int = 2  # patches to a side of a visual token
+    window: int | None = None  # patches to a side of an attention window
+    full_attention: tuple[int, ...] | None = None  # blocks without windows; None: all
     tensors: tuple[Tensor, ...]
     stored_quantized: bool
     source: str  # where this was read
@@ -77,7 +82,7 @@ def find_checkpoint(model: ModelConfig) -> Checkpoint | None:
     if folder is not None and (found := read_checkpoint(folder)):
         return found
     suggested = (it for it in SUGGESTED_MODELS if it.path == model.path)
-    return next((_from_suggestion(it) for it in suggested), None)
+    return next((shapes_of(it) for it in suggested), None)
 
 
 def checkpoint_folder(model: ModelConfig) -> Path | None:
@@ -117,6 +122,9 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             vision_layers=int(vision["depth"]),
             vision_hidden=vision_hidden,
             vision_mlp=_vision_mlp(vision, vision_hidden),
+            merge=int(vision.get("spatial_merge_size", 2)),
+            window=_window(vision),
+            full_attention=_full_attention(vision),
             tensors=tensors,
             stored_quantized="quantization_config" in config,
             source=str(folder),
@@ -133,6 +141,19 @@ def _active_mlp(text: dict[str, Any]) -> int:
 
 def _vision_mlp(vision: dict[str, Any], hidden: int) -> int:
     return int(vision.get("intermediate_size") or hidden * vision.get("mlp_ratio", 4))
+
+
+def _window(vision: dict[str, Any]) -> int | None:
+    """Patches to a side of a window, as `get_window_index` of Qwen2.5-VL cuts them."""
+    if "window_size" not in vision:
+        return None
+    merge = int(vision["spatial_merge_size"])
+    return int(vision["window_size"]) // merge // int(vision["patch_size"]) * merge
+
+
+def _full_attention(vision: dict[str, Any]) -> tuple[int, ...] | None:
+    blocks = vision.get("fullatt_block_indexes")
+    return None if blocks is None else tuple(map(int, blocks))
 
 
 def read_header(path: Path) -> list[Tensor]:
@@ -153,8 +174,8 @@ def read_header(path: Path) -> list[Tensor]:
         return []
 
 
-def _from_suggestion(model: SuggestedModel) -> Checkpoint:
-    """Return the shapes of a model that is not on this machine yet."""
+def shapes_of(model: SuggestedModel) -> Checkpoint:
+    """Return the shapes of a known model, which need not be on this machine."""
     rest = model.parameters - model.linear_parameters
     table = min(model.vocabulary * model.hidden_size, rest)
     tensors = [_bf16("model.embed_tokens.weight", (model.vocabulary, model.hidden_size))]

@@ -13,6 +13,7 @@ from trainer.data.pictures import picture_rule
 from trainer.data.reading import Records
 from trainer.forecast.checkpoint import Checkpoint, checkpoint_folder, find_checkpoint
 from trainer.forecast.device import Device, chosen_device
+from trainer.forecast.duration import StepTime, Unknown, expected_step
 from trainer.forecast.memory import (
     Memory,
     estimate_memory,
@@ -34,6 +35,7 @@ class Forecast:
     steps_per_epoch: int
     total_steps: int
     pace: Pace | None
+    step: StepTime | Unknown  # by shapes
     device: Device
     checkpoint: str | None  # where the shapes were read; None: the model is not known here
     memory: Memory | None
@@ -44,6 +46,11 @@ class Forecast:
     def seconds_per_step(self) -> float | None:
         """Seconds of one optimizer step, as in an earlier run."""
         return self.pace.seconds_per_sample * self.samples_per_step if self.pace else None
+
+    @property
+    def step_time(self) -> StepTime | None:
+        """Between which times shapes say that a step lies."""
+        return self.step if isinstance(self.step, StepTime) else None
 
     @property
     def fits(self) -> bool | None:
@@ -64,6 +71,7 @@ class Forecast:
             "seconds_per_step": step,
             "seconds": None if step is None else step * self.total_steps,
             "pace_of_run": self.pace.run if self.pace else None,
+            "by_shapes": self._by_shapes(),
             "device": asdict(self.device),
             "checkpoint": self.checkpoint,
             "memory": asdict(self.memory) if self.memory else None,
@@ -71,6 +79,19 @@ class Forecast:
             "fits": self.fits,
             "to_lower": self.to_lower if self.fits is False else "",
             "vision_cache_bytes": self.vision_cache_bytes,
+        }
+
+    def _by_shapes(self) -> dict[str, Any]:
+        """Between which seconds steps and run lie by the model's shapes; or why that is unknown."""
+        if isinstance(self.step, Unknown):
+            return {"why_unknown": self.step.why}
+        bounds = (self.step.shortest, self.step.longest)
+        return {
+            "why_unknown": None,
+            "seconds_per_step": list(bounds),
+            "seconds": [seconds * self.total_steps for seconds in bounds],
+            "operations_per_step": self.step.operations,
+            "basis": self.step.basis,
         }
 
 
@@ -92,7 +113,8 @@ def forecast(config: RunConfig, runs: Path, looks: dict[str, Look] | None = None
     look = known.get("train") or look_at_records(train, data, rule)
     plan = _plan(config, train)
     checkpoint = find_checkpoint(config.model)
-    memory = _memory(config, checkpoint, look)
+    device = chosen_device(config)
+    memory = _memory(config, checkpoint, look, device)
     also = known.get("validation") or look_at_records(validation, data, rule)
     steps = planned_steps(config, plan)
     epochs = plan.epochs_done(steps)
@@ -103,7 +125,8 @@ def forecast(config: RunConfig, runs: Path, looks: dict[str, Look] | None = None
         steps_per_epoch=plan.steps_per_epoch,
         total_steps=steps,
         pace=earlier_pace(config, runs),
-        device=chosen_device(config),
+        step=expected_step(config, checkpoint, look, plan.steps_per_epoch, device),
+        device=device,
         checkpoint=checkpoint.source if checkpoint else None,
         memory=memory,
         to_lower=what_to_lower(config, memory) if memory else "",
@@ -117,11 +140,14 @@ def _plan(config: RunConfig, train: Dataset) -> Plan:
     return plan_of(config, Grouping.of(Records.of(train, config.data), config.seed))
 
 
-def _memory(config: RunConfig, checkpoint: Checkpoint | None, look: Look) -> Memory | None:
+def _memory(
+    config: RunConfig, checkpoint: Checkpoint | None, look: Look, device: Device
+) -> Memory | None:
     """Return the estimate for a micro-batch of the largest samples that were seen."""
     if checkpoint is None or not checkpoint.tensors:
         return None
-    return estimate_memory(config, checkpoint, largest_micro_batch(config, look.largest))
+    largest = largest_micro_batch(config, look.largest)
+    return estimate_memory(config, checkpoint, largest, gpu=device.gpu)
 
 
 def _look_as_json(look: Look) -> dict[str, Any]:

@@ -1,28 +1,30 @@
 """Look at the records of a data set: how many, how large, and what is wrong with them."""
 
+# N records
+
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from trainer.config.schema import DataConfig
-from trainer.data.encoded import ImageError, ImagePolicy, find_encoded
 from trainer.data.errors import RecordError
-from trainer.data.headers import size_by_header
+from trainer.data.estimating import Estimating
 from trainer.data.index import Dataset, index_file
+from trainer.data.measuring import Measured
 from trainer.data.pictures import PictureRule
+from trainer.data.places import Speech
 from trainer.data.reading import Records
-from trainer.data.records import ChatRecord, DenseRecord, PromptRecord, Record, images_of
+from trainer.data.records import Record, images_of
 from trainer.forecast.memory import Load
+from trainer.model.cost import Extent
 
 RECORDS_LOOKED_AT = 500
 SECONDS = 10.0  # pictures on a slow disk end the look earlier
 PROBLEMS_TOLD = 50
-BYTES_PER_TOKEN = 3  # of UTF-8 text; English has 4, Chinese between 2 and 3
-TOKENS_PER_TURN = 6  # that the chat template puts around a message
 ADDRESSES = ("http://", "https://")
+AMOUNTS = ("tokens", "target_tokens", "visual_tokens", "patches", "images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class Look:
     largest: Load = field(  # each number the largest of any record
         default_factory=lambda: Load(tokens=0, target_tokens=0, patches=0)
     )
+    whole: Extent = field(default_factory=Extent)  # of all that were looked at, together
 
     def visual_token_range(self) -> tuple[int, int, int] | None:
         """Return the least, the median and the most visual tokens of a record with images."""
@@ -76,12 +79,22 @@ def look_at_records(dataset: Dataset, data: DataConfig, rule: PictureRule) -> Lo
     look = Look(records=len(dataset))
     deadline = time.monotonic() + SECONDS
     records = Records.of(dataset, data)
+    local = data.model_copy(update={"allow_remote": False})
+    estimating = Estimating(local, rule, Speech.of("", data), variant="")
+    amounts: list[tuple[int, ...]] = []
     for number in _spread(len(dataset)):
-        _look_at(records, number, rule, look)
+        source = dataset.source(number)
+        try:
+            measured = _measured(records[number], data, estimating, look)
+            amounts.append(_amounts(measured, data.max_length))
+        except RecordError as error:
+            look.problems.append(Problem(file=source.file, line=source.line, reason=error.reason))
         look.looked_at += 1
         if time.monotonic() > deadline:
             break
     look.problems.sort(key=lambda problem: (problem.file, problem.line))
+    table = np.array(amounts, dtype=np.int64).reshape(-1, len(AMOUNTS))
+    describe(look, dict(zip(AMOUNTS, table.T, strict=True)))
     return look
 
 
@@ -91,81 +104,45 @@ def _spread(records: int) -> Iterator[int]:
     yield from np.random.default_rng(0).permutation(chosen).tolist()
 
 
-def _look_at(records: Records, number: int, rule: PictureRule, look: Look) -> None:
-    source = records.dataset.source(number)
-    try:
-        _measure(records[number], records.options, rule, look)
-    except RecordError as error:
-        look.problems.append(Problem(file=source.file, line=source.line, reason=error.reason))
+def _measured(record: Record, data: DataConfig, estimating: Estimating, look: Look) -> Measured:
+    """Return about what a record takes, without the images that lie elsewhere."""
+    references = images_of(record)
+    here = [it for it in references if not it[:8].lower().startswith(ADDRESSES)]
+    if data.allow_remote:
+        look.remote_images += len(references) - len(here)
+        references = here
+    return estimating.measure_with(record, references)
 
 
-def _measure(record: Record, data: DataConfig, rule: PictureRule, look: Look) -> None:
-    visual, patches = _pictures(record, data, rule, look)
-    if visual > data.max_length:
-        what = f"{visual} visual tokens, data.max_length is {data.max_length}"
-        raise RecordError(record.source, what, "raise it or lower data.max_pixels")
-    if visual:
-        look.visual_tokens.append(visual)
-    text, answer = text_tokens(record, with_thinking=data.thinking == "include")
-    before = look.largest
-    tokens = min(visual + text, data.max_length)
-    look.largest = Load(
-        tokens=max(before.tokens, tokens),
-        target_tokens=max(before.target_tokens, min(answer, tokens)),
-        patches=max(before.patches, patches),
+def _amounts(measured: Measured, max_length: int) -> tuple[int, ...]:
+    """Return the AMOUNTS of a record; what is estimated above the limit may well be under it."""
+    tokens = min(measured.tokens, max_length)
+    target_tokens = min(measured.target_tokens, tokens)
+    return (
+        *(tokens, target_tokens, measured.visual_tokens, measured.patches, len(measured.images)),
     )
 
 
-def _pictures(record: Record, data: DataConfig, rule: PictureRule, look: Look) -> tuple[int, int]:
-    """Return the visual tokens and patches of a record."""
-    visual = patches = 0
-    references = images_of(record)
-    policy = ImagePolicy(data.max_source_pixels, allow_remote=False)
-    for number, reference in enumerate(references, start=1):
-        if data.allow_remote and reference[:8].lower().startswith(ADDRESSES):
-            look.remote_images += 1
-            continue
-        try:
-            found = find_encoded(reference, Path(record.source.file).parent, policy)
-            width, height = size_by_header(found, policy)
-        except ImageError as error:
-            what = f"image {number} of {len(references)}: {error}"
-            remedy = "replace the image or remove the record"
-            raise RecordError(record.source, what, remedy) from error
-        look.images += 1
-        visual += rule.visual_tokens(width, height)
-        patches += rule.patches(width, height)
-    return visual, patches
+def describe(look: Look, amounts: Mapping[str, np.ndarray]) -> None:
+    """Write down what records take, by their AMOUNTS, (N,) each; zeros for those without use."""
+    visual = amounts["visual_tokens"]
+    look.visual_tokens = visual[visual > 0].tolist()
+    look.images += int(amounts["images"].sum())
+    look.largest = Load(
+        **{
+            name: int(amounts[name].max(initial=0))
+            for name in ("tokens", "target_tokens", "patches")
+        }
+    )
+    look.whole = _extent(amounts)
 
 
-def text_tokens(record: Record, *, with_thinking: bool) -> tuple[int, int]:
-    """Return about how many tokens of text a record has, and how many of them are trained."""
-    if isinstance(record, PromptRecord):
-        answer = _tokens(record.response)
-        return _tokens(record.prompt) + answer, answer
-    if isinstance(record, DenseRecord):
-        written = [(it.desc, it.shape.points) for it in record.objects]
-        answer = max(_tokens(str(written)), _tokens(record.summary or ""))
-        return answer + 2 * TOKENS_PER_TURN, answer
-    if not isinstance(record, ChatRecord):
-        return _tokens(record.text), _tokens(record.text)
-    thinking = (record.thinking or "") if with_thinking else ""
-    answer = _tokens((record.response or "") + thinking)
-    context = _tokens(str(record.tools)) if record.tools else 0
-    for message in record.messages:
-        tokens = _tokens(_text_of(message["content"])) + TOKENS_PER_TURN
-        if message["role"] == "assistant":
-            answer += tokens
-        else:
-            context += tokens
-    return context + answer + TOKENS_PER_TURN, answer
-
-
-def _text_of(content: str | list[dict[str, str]]) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content)
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
+def _extent(amounts: Mapping[str, np.ndarray]) -> Extent:
+    """Return what records make a model compute; the pictures of one count as equally large."""
+    wide = {name: amounts[name].astype(np.float64) for name in AMOUNTS}
+    pairs = {
+        "token_pairs": (wide["tokens"] ** 2 / 2).sum(),
+        "patch_pairs": (wide["patches"] ** 2 / np.maximum(wide["images"], 1)).sum(),
+    }
+    sums = {name: wide[name].sum() for name in AMOUNTS if name != "images"}
+    return Extent(**{name: round(value) for name, value in (pairs | sums).items()})

@@ -12,6 +12,7 @@ from trainer.data.errors import DataRefused, RecordError, Source
 from trainer.data.order import Plan, permutation
 from trainer.data.packing import Size
 from trainer.data.samples import Sample, Skipped
+from trainer.data.variation import OBJECT_DROPPED
 from trainer.data.worker import Request
 from trainer.inspect.images import seen_images, stored_images
 from trainer.inspect.inspection import Batch, Counts, Group, Inspection, Place, ShownImage
@@ -123,7 +124,7 @@ class Inspector:
             seen,
             runs=runs,
             counts=count_tokens(runs),
-            notes=(*seen.notes, *sample.notes),
+            notes=(*seen.notes, *(it for it in sample.notes if it != OBJECT_DROPPED)),
             images=seen_images(stored, sample, rule, variation),
         )
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from trainer.config.suggestions import CHUNK_LOGITS
+from trainer.model.chunk import CHUNK_LOGITS
 
 
 class HeadSums(NamedTuple):

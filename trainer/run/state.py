@@ -4,6 +4,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from statistics import fmean, median
 from typing import Any, ClassVar, Literal, cast
 
@@ -162,6 +163,12 @@ class RunState:
             if isinstance(sample, dict):
                 recent[place] = cast(Telemetry, decode_fields(sample))
         return cast(Sequence[Telemetry], recent)
+
+    @property
+    def objects_dropped(self) -> int | None:
+        """How many objects augmentation left out of the samples; None: it leaves out none."""
+        column = self.steps["objects_dropped"]
+        return int(sum(it for it in column if not isnan(it))) if column else None
 
     @property
     def mean_save_seconds(self) -> float | None:

@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 
 from trainer.data.batch import Batch, Window
-from trainer.model.flops import Extent, TrainingCost, training_cost
+from trainer.model.cost import Extent, TrainingCost
+from trainer.model.flops import training_cost
 from trainer.model.peaks import peak_flops
 from trainer.run.events import Step
 

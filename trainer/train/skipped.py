@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import orjson
 
 from trainer.data.samples import Skipped
+from trainer.data.variation import OBJECT_DROPPED
 from trainer.run import durable
 from trainer.run.data_record import Split
 from trainer.run.events import Notice, RecordSkipped
@@ -33,8 +34,11 @@ def record_skipped(setup: Setup, split: Split, skipped: Iterable[Skipped], step:
 
 
 def report_edits(setup: Setup, notes: Iterable[str], step: int) -> None:
-    """Say once for every kind of edit that text was changed before it was trained."""
-    for note in set(notes) - setup.edits:
+    """Say once for every kind of edit that text was changed before it was trained.
+
+    Objects that augmentation left out are counted in the step instead.
+    """
+    for note in set(notes) - setup.edits - {OBJECT_DROPPED}:
         setup.edits.add(note)
         setup.recorder.write(Notice(topic="edit", message=note, step=step))
 

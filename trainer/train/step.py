@@ -6,7 +6,9 @@ from time import monotonic
 
 import torch
 
+from trainer.config.augmentation import Crop, Own
 from trainer.data.batch import Totals, Window
+from trainer.data.variation import OBJECT_DROPPED
 from trainer.model.trainability import TrainabilityProof
 from trainer.run.events import NonFinite, Part, Step
 from trainer.train.progress import Progress
@@ -136,7 +138,7 @@ def step_event(  # noqa: PLR0913
         mfu=setup.efficiency.mfu(window, total),
         peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
         updated=updated,
-        further=kept_images(setup, window),
+        further={**kept_images(setup, window), **objects_dropped(setup, window)},
     )
 
 
@@ -145,6 +147,14 @@ def kept_images(setup: Setup, window: Window) -> dict[str, float | None]:
     if setup.forward.vision is None:
         return {}
     return {"vision_cache_hits": float(window.totals.kept_images)}
+
+
+def objects_dropped(setup: Setup, window: Window) -> dict[str, float | None]:
+    """Return how many objects augmentation left out of a step's samples, where it may do so."""
+    ops = setup.config.data.augmentation.ops
+    if not any(isinstance(it, Crop | Own) for it in ops):
+        return {}
+    return {"objects_dropped": window.totals.notes.get(OBJECT_DROPPED, 0)}
 
 
 def peak_memory_bytes(device: torch.device) -> int:

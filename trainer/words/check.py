@@ -10,6 +10,7 @@ from trainer.words.numbers import count, size
 Told = dict[str, Any]  # what `qvl data check --json` writes
 
 BAR_CELLS = 30
+PREVIEW_CHARACTERS = 120
 MARKS = {"error": "✗", "warning": "⚠"}
 
 
@@ -18,6 +19,7 @@ def check_lines(told: Told) -> list[str]:
     lines: list[str] = []
     for name, split in cast("dict[str, Told]", told["splits"]).items():
         lines += split_lines(name, split, estimated=told["estimated"])
+    lines += (*group_lines(told["groups"]), *enlarged_lines(told["enlarged"]))
     if told["forecast"]:
         lines += [*steps_lines(told["forecast"]), *memory_lines(told["forecast"])]
     findings = cast("list[Told]", told["findings"])
@@ -33,6 +35,8 @@ def split_lines(name: str, split: Told, *, estimated: bool) -> Iterator[str]:
     for file in cast("list[Told]", split["files"]):
         told = f"{count(file['records'])} records, {file['format']}, {size(file['bytes'])}"
         yield f"  {Path(file['file']).name}: {told}"
+    for preview in cast("list[Told]", split["preview"]):
+        yield from preview_lines(preview)
     yield f"  {count(split['with_images'])} with images, {count(split['images'])} images"
     for key, words in (
         ("tokens", "tokens"),
@@ -45,6 +49,42 @@ def split_lines(name: str, split: Told, *, estimated: bool) -> Iterator[str]:
     yield from histogram_lines(split["histogram"])
     for kind in cast("list[Told]", split["kinds"]):
         yield from kind_lines(kind)
+
+
+def preview_lines(preview: Told) -> Iterator[str]:
+    """Yield what the columns of a record become."""
+    yield f"    {Path(preview['file']).name}:{preview['line']}"
+    for name in ("system", "question", "answer"):
+        if preview[name]:
+            words = " ".join(preview[name].split())
+            shown = words if len(words) <= PREVIEW_CHARACTERS else f"{words[:PREVIEW_CHARACTERS]} …"
+            yield f"      {name}: {shown}"
+
+
+def group_lines(groups: Told | None) -> Iterator[str]:
+    """Yield what the groups of the first epoch take."""
+    if not groups or not groups["tokens"]:
+        return
+    mark = "✗" if groups["over_long"] else "✓"
+    summaries = f", {count(groups['summaries'])} for summaries" if groups["summaries"] else ""
+    yield (
+        f"{mark} {count(groups['groups'])} questions about up to {groups['records_each']} records "
+        f"in the first epoch{summaries}"
+    )
+    yield f"  their tokens: {spread_words(groups['tokens'])}"
+    if groups["over_long"]:
+        yield f"  {count(groups['over_long'])} are too long and would be skipped as a whole"
+
+
+def enlarged_lines(enlarged: Told | None) -> Iterator[str]:
+    """Yield what pictures take that augmentation makes as large as it can."""
+    if not enlarged or not enlarged["tokens"]:
+        return
+    beyond = "" if enlarged["certain"] else ", besides what functions of your own do"
+    yield f"  augmented, a record has at most {count(enlarged['tokens']['max'])} tokens{beyond}"
+    if enlarged["over_long"]:
+        records = count(enlarged["over_long"])
+        yield f"⚠ {records} of them may get too long, and would be skipped in such an epoch"
 
 
 def spread_words(spread: Told) -> str:

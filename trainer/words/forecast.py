@@ -48,11 +48,18 @@ def data_lines(look: Told, purpose: str) -> Iterator[str]:
 def steps_lines(told: Told) -> Iterator[str]:
     """Yield how long the run is."""
     yield f"  {count(told['steps_per_epoch'])} steps/epoch · {count(told['total_steps'])} steps"
-    if told["seconds"] is None:
-        yield f"  time {UNKNOWN} (no earlier run of this model to go by)"
-    else:
+    if told["seconds"] is not None:
         pace = f"{significant(told['seconds_per_step'])} s/step in {told['pace_of_run']}"
         yield f"  about {duration(told['seconds'])} ({pace})"
+        return
+    shapes = cast("Told", told["by_shapes"])
+    if shapes["why_unknown"]:
+        yield f"  time {UNKNOWN} (no earlier run of this model; {shapes['why_unknown']})"
+        return
+    shortest, longest = map(duration, shapes["seconds"])
+    each = " to ".join(significant(it) for it in shapes["seconds_per_step"])
+    yield f"  from {shortest} to {longest}: {each} s/step by the model's shapes"
+    yield f"  ({shapes['basis']}; no earlier run to go by)"
 
 
 def memory_lines(told: Told) -> Iterator[str]:

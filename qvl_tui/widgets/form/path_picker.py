@@ -14,6 +14,7 @@ from textual.widgets import OptionList
 from qvl_tui.widgets.form.entries import Entry, completion, entries_of, kind_of, split_typed
 from qvl_tui.widgets.form.picker import Picker, Row, holds_all
 from trainer.config.suggestions import SUGGESTED_MODELS
+from trainer.forecast.suggested import memory_wanted
 from trainer.run.text import sanitise
 from trainer.words.numbers import size
 
@@ -172,8 +173,7 @@ def _models(text: str) -> list[Row[Entry | str]]:
     rows: list[Row[Entry | str]] = []
     for it in SUGGESTED_MODELS:
         if holds_all(it.path, text):
-            line = Text.assemble(
-                "  ", f"{it.path:52}", f"{size(it.qlora_memory_bytes):>8}", " QLoRA"
-            )
+            wanted = size(memory_wanted(it).qlora_memory_bytes)
+            line = Text.assemble("  ", f"{it.path:52}", f"{wanted:>8}", " QLoRA")
             rows.append(Row(line, it.path))
     return rows

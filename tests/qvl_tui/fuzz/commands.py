@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from trainer.forecast.device import Device
+from trainer.forecast.duration import Unknown
 from trainer.forecast.forecast import Forecast
 from trainer.forecast.memory import Memory
 from trainer.forecast.records import Look
@@ -69,6 +70,7 @@ def _forecast(words: str) -> dict[str, Any]:
         steps_per_epoch=3,
         total_steps=9,
         pace=None,
+        step=Unknown(why=words),
         device=Device(name=words, gpu=True, memory_bytes=10**9, free_bytes=10**6, note=words),
         checkpoint=words,
         memory=Memory(weights=10**9, training=1, activations=1, head=1, overhead=1),

@@ -11,8 +11,8 @@ from qvl_tui.widgets.alerts import Alerts
 from qvl_tui.widgets.skipped import Skipped
 from tests.qvl_tui.recorded import NOW, record_run
 from tests.qvl_tui.widgets.pane_app import PaneApp, look
-from trainer.run.codec import encode
-from trainer.run.events import Alert, RecordSkipped
+from trainer.run.codec import decode, encode
+from trainer.run.events import Alert, RecordSkipped, Step
 from trainer.run.layout import RunLayout
 
 
@@ -90,6 +90,22 @@ def test_more_skipped_records_than_are_kept_are_counted(tmp_path: Path):
     async def check(_pilot: Pilot[None], app: PaneApp) -> None:
         assert "1,201 records left a hole in the batch; the newest 1,000:" in app.text
         assert "a.jsonl:1,199" in app.text
+
+    look(Skipped, Feed.of(layout), check)
+
+
+def test_objects_that_augmentation_left_out_are_counted_beside_the_records(tmp_path: Path):
+    layout = record_run(tmp_path, "run")
+    events = map(decode, layout.events.read_bytes().splitlines())
+    step = next(it for it in events if isinstance(it, Step))
+    with layout.events.open("ab") as file:
+        for number, objects in ((900, 1_200), (901, 0), (902, 34)):
+            further = {"objects_dropped": float(objects)}
+            file.write(encode(replace(step, step=number, seq=10**6 + number, further=further)))
+
+    async def check(_pilot: Pilot[None], app: PaneApp) -> None:
+        assert "1,234 objects left out by augmentation" in app.text
+        assert "1 record left a hole in the batch" in app.text
 
     look(Skipped, Feed.of(layout), check)
 

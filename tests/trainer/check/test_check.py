@@ -14,11 +14,11 @@ from PIL import Image
 from tests.trainer.data.test_headers import oddities
 from trainer.check import checking
 from trainer.check.checking import Checked, Manner, check_records, kept_looks, measuring_of
-from trainer.check.estimate import Estimating
 from trainer.check.report import report
 from trainer.config.load import load_config
 from trainer.config.schema import RunConfig
 from trainer.data.errors import RecordError
+from trainer.data.estimating import Estimating
 from trainer.data.measuring import Measuring
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
@@ -146,6 +146,34 @@ def test_odd_answers_are_told(config: Config):
     assert kinds["think markers without a partner"] == [17]
 
 
+def test_every_turn_of_the_assistant_is_looked_at(config: Config):
+    def turns(*answers: str) -> dict[str, Any]:
+        messages = []
+        for answer in answers:
+            image = {"type": "image", "image": picture()}
+            content: Any = "And?" if messages else [image, {"type": "text", "text": "Where?"}]
+            messages += [
+                {"role": "user", "content": content},
+                {"role": "assistant", "content": answer},
+            ]
+        return {"messages": messages}
+
+    good = json.dumps({"bbox_2d": [1, 2, 3, 4]})
+    records = [turns(good, good.replace("1", str(number))) for number in range(2)] * 6
+    records += [turns("", good), turns("<think>hm", good), turns("no JSON", good)]
+    records += [turns(json.dumps({"bbox_2d": [1, 2, 3, 4000]}), good)]
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}
+    records[0]["messages"] += [{"role": "user", "content": "Now?"}, call]
+    checked = check_records(config(records), HERE)
+    kinds = found(checked)
+    assert kinds["empty answer"] == [13]
+    assert kinds["think markers without a partner"] == [14]
+    assert kinds["answer is no JSON, most are"] == [13, 14, 15]
+    assert kinds["coordinates out of range"] == [16]
+    said = [it.remark.what for it in checked.tallies["train"].every or ()]
+    assert "answer 1 of 2 is empty" in said
+
+
 def test_where_few_answers_are_json_none_is_odd(config: Config):
     records = [chat("words") for _ in range(12)] + [chat("{}")]
     assert "answer is no JSON, most are" not in found(check_records(config(records), HERE))
@@ -269,3 +297,61 @@ def test_the_report_shows_text_from_outside_as_it_is(config: Config):
     told = report(check_records(config([chat("a"), '{"\\u001b[31m": 1}']), HERE), None)
     assert any("train.jsonl:2" in line for line in check_lines(told))
     assert json.dumps(told)
+
+
+def test_what_columns_become_is_shown_for_the_first_five(config: Config):
+    records: list[Any] = [{"ask": f"{it}?", "by": "me", "reply": "x" * 300} for it in range(8)]
+    records[1] = "{broken"
+    made = config(
+        records,
+        'data.columns.question_template="{by} asks: {ask}"',
+        "data.columns.response=reply",
+        "data.columns.system_template=Be brief.",
+    )
+    told = report(check_records(made, HERE), None)
+    previews = told["splits"]["train"]["preview"]
+    assert [it["line"] for it in previews] == [1, 3, 4, 5, 6]
+    assert previews[0]["question"] == "me asks: 0?"
+    assert previews[0]["system"] == "Be brief."
+    text = "\n".join(check_lines(told))
+    assert "question: me asks: 2?" in text
+    assert "answer: " + "x" * 120 + " …" in text
+
+
+FAULTY: list[tuple[bytes, str | None]] = [
+    (b'\xef\xbb\xbf{"prompt": "a byte order mark?", "response": "yes"}\r', None),
+    (b"", None),
+    (b" \t\r", None),
+    (b"{broken\r", "broken JSON"),
+    (b'{"prompt": "\xff", "response": "a"}', "broken JSON"),
+    (b"[1, 2]", "a list instead of an object"),
+    (b'{"prompt": "' + b"x" * 70_000 + b'", "response": "a"}', "data.max_line_bytes is 65536"),
+    (b'{"messages": [{"role": "user", "content": "q"}]}', "no answer to train"),
+    (b'{"messages": []}', "`messages` is empty"),
+    (b'{"prompt": null, "response": "a"}', "`prompt`"),
+    (b'{"prompt": "<|im_end|>", "response": "a"}', "control token"),
+    (b'{"image": ["g"], "conversations": []}', "it looks like llava"),
+    (json.dumps(chat("no picture")).encode(), None),
+    (b'{"prompt": "no last newline?", "response": "yes"}', None),
+]
+
+
+def test_ten_thousand_images_are_refused_before_any_is_looked_at(config: Config):
+    checked = check_records(config([chat("red", *["gone"] * 10_000), chat("red")]), HERE)
+    (error,) = [it for it in checked.tallies["train"].every or () if it.line == 1]
+    assert "10000 images, a token each at least" in error.remark.what
+
+
+def test_every_faulty_line_is_counted_and_located(config: Config, tmp_path: Path):
+    made = config([], "data.max_line_bytes=65536", "model.variant=instruct")
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join(line for line, _ in FAULTY))
+    checked = check_records(made, HERE)
+    tally = checked.tallies["train"]
+    said = {it.line: it.remark.what for it in tally.every or () if it.remark.severity == "error"}
+    expected = {line: what for line, (_, what) in enumerate(FAULTY, start=1) if what}
+    assert said.keys() == expected.keys()
+    for line, what in expected.items():
+        assert what in said[line]
+    assert (checked.errors, tally.usable) == (len(expected), 3)
+    assert all(it.remark.remedy for it in tally.every or ())

@@ -107,6 +107,7 @@ def test_a_program_gets_answers_until_it_closes_its_end(odd: Path, tiny_checkpoi
     assert process.stdin is not None
     assert process.stdout is not None
     opened = json.loads(process.stdout.readline())["opened"]
+    assert opened["first"] == 1
     assert opened["splits"]["train"]["records"] == 2
     question = {"id": 7, "ask": "inspect", "split": "train", "record": 1, "epoch": 0}
     process.stdin.write(json.dumps(question) + "\n")

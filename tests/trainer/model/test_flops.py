@@ -13,7 +13,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainer.model.building import batch, load
-from trainer.model.flops import Extent, TrainingCost, training_cost
+from trainer.model.cost import Extent, TrainingCost
+from trainer.model.flops import training_cost
 from trainer.model.parts import PARTS
 from trainer.model.peaks import peak_flops
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.run.events import CheckpointPublished, Evaluation, Resumed
+from trainer.run.events import CheckpointPublished, Evaluation, Resumed, Step
 
 # 180 records in micro-batches of 2, 3 a step: 30 steps an epoch, so 60 steps are two epochs.
 COMMON = (
@@ -23,7 +23,8 @@ COMMON = (
     "checkpoint.every_steps=7",
 )
 OPS = """[
-  {name: flip}, {name: rotate}, {name: crop}, {name: brightness}, {name: noise}, {name: jpeg}
+  {name: flip}, {name: rotate}, {name: crop, params: {area: 0.4, prob: 0.9, min_coverage: 0.6}},
+  {name: brightness}, {name: noise}, {name: jpeg}
 ]""".replace("\n", "")
 
 
@@ -34,6 +35,12 @@ def weights(run) -> dict[str, bytes]:  # noqa: ANN001
     }
     assert found
     return found
+
+
+def dropped(run) -> list[float | None]:  # noqa: ANN001
+    """Objects that augmentation left out, step by step, as the last attempt tells."""
+    steps = {event.step: event.further.get("objects_dropped", 0.0) for event in run.of(Step)}
+    return [steps[number] for number in sorted(steps)]
 
 
 def interrupt(run, seed: int, steps: int, epoch: int) -> None:  # noqa: ANN001
@@ -52,19 +59,23 @@ def interrupt(run, seed: int, steps: int, epoch: int) -> None:  # noqa: ANN001
         ("lora", ("model.dtype=fp32", "model.quantization=none", "optimizer.name=adamw")),
         ("qlora", ("model.dtype=fp32", "model.quantization=nf4", "optimizer.name=adamw_8bit")),
         (
-            "augmented-packed-checkpointed",
+            "dense-packed-checkpointed",
             (
-                *("model.quantization=none", "optimizer.name=adamw"),
-                *(f"data.augmentation.ops={OPS}", "batch.packing=pack", "batch.tokens=300"),
+                *("model.quantization=none", "optimizer.name=adamw", "data.train_samples=210"),
+                *("data.dense.images_per_user_turn=2", "data.dense.summary_ratio=0.4"),
+                *(f"data.augmentation.ops={OPS}", "batch.packing=pack", "batch.tokens=900"),
                 "model.activation_checkpointing=true",
             ),
         ),
     ],
 )
 def test_a_run_killed_four_times_and_stopped_once_equals_one_that_was_not(
-    make_run: Callable, name: str, options: tuple[str, ...], mixed_shapes: Path
+    make_run: Callable, name: str, options: tuple[str, ...], mixed_shapes: Path, dense_shapes: Path
 ):
-    data = f"data.train={mixed_shapes}"
+    # 60 dense records in twos beside 150 others are 180 samples too.
+    data = (
+        f"data.train={[str(dense_shapes), str(mixed_shapes)] if name == 'dense' else mixed_shapes}"
+    )
     steps, epoch = 60, 30
     common = (*COMMON, *options, data, f"training.max_steps={steps}")
     whole = make_run(f"{name}-whole", *common)
@@ -76,6 +87,8 @@ def test_a_run_killed_four_times_and_stopped_once_equals_one_that_was_not(
     assert list(whole.losses()) == list(range(1, steps + 1))
     assert killed.losses() == whole.losses()
     assert weights(killed) == weights(whole)
+    assert dropped(killed) == dropped(whole)
+    assert any(dropped(whole)) == (name == "dense")
     assert killed.of(Resumed)[0].step == 0
     assert killed.of(Resumed)[-2].step > epoch
     assert [event.reason for event in killed.of(CheckpointPublished)].count("signal") == 1

@@ -4,6 +4,7 @@ import typer
 
 from trainer.cli.data.check import check
 from trainer.cli.data.convert import convert
+from trainer.cli.data.sets import sets
 from trainer.cli.data.show import show
 from trainer.cli.data.split import split
 
@@ -13,5 +14,5 @@ data = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-for command in (check, convert, split, show):
+for command in (check, convert, split, show, sets):
     data.command()(command)

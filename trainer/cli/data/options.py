@@ -23,9 +23,9 @@ Format = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(
-        help="Columns of instruction records, such as prompt=ask,response=reply "
-        "(also input, system, image).",
-        metavar="ROLE=NAME,...",
+        help="Columns of instruction records, such as prompt=ask,response=reply (also input, "
+        "system, image), or all options of data.columns as one JSON object.",
+        metavar="ROLE=NAME,...|JSON",
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leaving out bad records is no failure.")]
@@ -48,10 +48,12 @@ def named_format(name: str) -> "DataFormat":
 
 
 def named_columns(text: str | None) -> "ColumnsConfig":
-    """Return columns by their roles; raises CommandFailed for an unknown role."""
+    """Return columns by their roles; raises CommandFailed for what is no such option."""
     from trainer.config.reading import ColumnsConfig
 
-    roles = tuple(ColumnsConfig.model_fields)
+    if text and text.lstrip().startswith("{"):
+        return _columns_of_json(text)
+    roles = tuple(it for it in ColumnsConfig.model_fields if not it.endswith("_template"))
     named: dict[str, str] = {}
     for pair in text.split(",") if text else ():
         role, _, name = pair.partition("=")
@@ -60,6 +62,18 @@ def named_columns(text: str | None) -> "ColumnsConfig":
             raise CommandFailed(what, BAD_DATA)
         named[role] = name
     return ColumnsConfig(**named)
+
+
+def _columns_of_json(text: str) -> "ColumnsConfig":
+    from pydantic import ValidationError
+
+    from trainer.config.reading import ColumnsConfig
+
+    try:
+        return ColumnsConfig.model_validate_json(text)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
+        raise CommandFailed(f"--columns: {'; '.join(problems)}", BAD_DATA) from error
 
 
 def tell_what_was_left_out(done: "Converted", *, skip_bad: bool) -> None:

@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
-from trainer.cli.data.target import Target, configuration
+from trainer.cli.data.target import Target, chosen_records, configuration
 from trainer.cli.terminal import CommandFailed
 from trainer.config.errors import ConfigError, ModelMissing
 from trainer.data.errors import DataError
+
+if TYPE_CHECKING:
+    from trainer.inspect.opened import Opened
 
 
 def serve(target: Target, runs_dir: Path | None) -> None:
@@ -23,14 +27,22 @@ def serve(target: Target, runs_dir: Path | None) -> None:
 
     try:
         opened = open_data(configuration(target, runs_dir), target.name)
+        first = _first(target, opened)
     except (ConfigError, ModelMissing, DataError, CommandFailed) as error:
         _send({"error": str(error)})
         return
     answering = Answering.about(Inspector(opened))
-    _send({"opened": answering.opened()})
+    _send({"opened": {**answering.opened(), "first": first}})
     for line in sys.stdin.buffer:
         question = orjson.loads(line)
         _send({"id": question["id"], "answer": answering.answer(question)})
+
+
+def _first(target: Target, opened: "Opened") -> int:
+    """Return the record, from 1, that is meant; raises CommandFailed."""
+    if target.numbers is None and target.line is None:
+        return 1  # also where the split of training is empty
+    return chosen_records(target, opened.split("train").records.dataset).start + 1
 
 
 def _send(value: dict[str, object]) -> None:

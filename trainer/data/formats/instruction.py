@@ -7,6 +7,7 @@ from trainer.data.errors import Source
 from trainer.data.formats.beside import Beside
 from trainer.data.formats.markers import IMAGE, without_lines_of_images
 from trainer.data.formats.parts import shown_keys
+from trainer.data.formats.template import ROLES, columns_of, has_column, put_together, template_of
 from trainer.data.records import ChatRecord, Message, PromptRecord
 
 USUAL_NAMES = {
@@ -28,8 +29,16 @@ def is_plain_pair(value: dict[str, Any]) -> bool:
 
 def claims(value: dict[str, Any], columns: ColumnsConfig) -> bool:
     """Whether an object has a question and a place for its answer."""
-    found = {role: _there(value, role, columns) for role in ("prompt", "input", "response")}
-    return bool((found["prompt"] or found["input"]) and found["response"])
+    asked = _claims(value, "prompt", columns) or bool(_there(value, "input", columns))
+    return asked and _claims(value, "response", columns)
+
+
+def _claims(value: dict[str, Any], role: str, columns: ColumnsConfig) -> bool:
+    template = template_of(columns, role)
+    named = columns_of(template) if template else ()
+    return (
+        any(has_column(value, it) for it in named) if named else bool(_there(value, role, columns))
+    )
 
 
 def read(
@@ -55,8 +64,7 @@ class _Instruction(Beside):
 
     def record(self) -> PromptRecord | ChatRecord:
         response = self.column("response", needed=True)
-        question, below = self.column("prompt"), self.column("input")
-        asked = "\n".join(text for text in (question, below) if text)
+        asked = self.question()
         if not asked:
             raise self.error("no question", "fill the column, or name it in data.columns.prompt")
         if not response:
@@ -65,6 +73,12 @@ class _Instruction(Beside):
         if not self.beside and not system:
             return PromptRecord(source=self.source, prompt=asked, response=response)
         return self.conversation(system, asked, response)
+
+    def question(self) -> str:
+        if self.columns.question_template:
+            return self.column("prompt")
+        question, below = self.column("prompt"), self.column("input")
+        return "\n".join(text for text in (question, below) if text)
 
     def conversation(self, system: str, asked: str, response: str) -> ChatRecord:
         if self.beside and IMAGE not in asked:
@@ -83,7 +97,9 @@ class _Instruction(Beside):
         return self.chat({}, messages)
 
     def column(self, role: str, *, needed: bool = False) -> str:
-        """Return the text in a role's column, empty where there is none; raises RecordError."""
+        """Return the text of a role, empty where there is none; raises RecordError."""
+        if template := template_of(self.columns, role):
+            return put_together(template, self.value, self, ROLES[role])
         names = _there(self.value, role, self.columns)
         mapped = getattr(self.columns, role)
         if not names and (needed or mapped is not None):

@@ -110,6 +110,33 @@ MAKERS: dict[FormatName, Callable[[], st.SearchStrategy[dict[str, Any]]]] = {
 }
 
 
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    values=st.lists(
+        st.one_of(
+            st.fixed_dictionaries({"text": texts}),
+            st.fixed_dictionaries({"prompt": texts, "response": texts}),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_whatever_a_base_model_reads_becomes_a_batch(load: Load, values: list[dict[str, str]]):
+    preprocessing = load("base", control_tokens="escape")
+    samples = []
+    for value in values:
+        try:
+            record = parse_record(orjson.dumps(value), HERE, RecordFormat("native"))
+            samples.append(preprocessing.encode(record))
+        except RecordError as error:
+            # One token alone has nothing before it: there is nothing to train.
+            assert not "".join(value.values()) or "no token to train" in error.what  # noqa: PT017
+    arrays = collate(samples, [], preprocessing.pad_id)
+    assert all((row != IGNORED).any() for row in arrays.labels)
+
+
 @pytest.mark.parametrize("variant", ["instruct", "thinking", "qwen2_vl"])
 @pytest.mark.parametrize("name", MAKERS)
 @settings(

@@ -2,8 +2,11 @@
 
 import json
 
-from trainer.config.suggestions import GIB, SUGGESTED_MODELS
+from trainer.config.suggestions import SUGGESTED_MODELS
 from trainer.config.variants import variant_of_name
+from trainer.forecast.suggested import as_json, memory_wanted
+
+GIB = 2**30
 
 
 def test_every_suggestion_is_a_hub_id_of_the_variant_it_names():
@@ -13,22 +16,30 @@ def test_every_suggestion_is_a_hub_id_of_the_variant_it_names():
 
 def test_four_bits_want_less_than_sixteen_and_the_low_memory_preset_least():
     for model in SUGGESTED_MODELS:
-        assert model.low_memory_bytes < model.qlora_memory_bytes
-        if model.lora_memory_bytes:
-            assert model.qlora_memory_bytes < model.lora_memory_bytes
+        wanted = memory_wanted(model)
+        assert wanted.low_memory_bytes < wanted.qlora_memory_bytes
+        if wanted.lora_memory_bytes:
+            assert wanted.qlora_memory_bytes < wanted.lora_memory_bytes
 
 
 def test_the_smallest_model_trains_on_a_card_of_12_gb_with_the_defaults():
     smallest = next(model for model in SUGGESTED_MODELS if "Qwen3-VL-2B" in model.path)
-    assert 8 * GIB < smallest.qlora_memory_bytes < 12 * GIB
+    assert 8 * GIB < memory_wanted(smallest).qlora_memory_bytes < 12 * GIB
 
 
 def test_experts_keep_a_mixture_from_shrinking_much():
     mixture = next(model for model in SUGGESTED_MODELS if model.experts)
-    assert mixture.qlora_memory_bytes > 1.9 * mixture.parameters
+    assert memory_wanted(mixture).qlora_memory_bytes > 1.9 * mixture.parameters
 
 
 def test_suggestions_print_as_json():
-    listed = json.loads(json.dumps([model.as_json() for model in SUGGESTED_MODELS]))
+    listed = json.loads(json.dumps([as_json(model) for model in SUGGESTED_MODELS]))
     assert listed[0]["path"] == "Qwen/Qwen3-VL-2B-Instruct"
     assert listed[-1]["lora_memory_bytes"] is None
+
+
+def test_eight_billion_train_on_a_card_of_12_gb_with_the_low_memory_preset():
+    large = next(model for model in SUGGESTED_MODELS if "Qwen3-VL-8B" in model.path)
+    assert (
+        memory_wanted(large).low_memory_bytes < 12 * GIB < memory_wanted(large).qlora_memory_bytes
+    )
