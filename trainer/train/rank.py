@@ -50,6 +50,11 @@ MEMORY_ADVICE = (
     "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
 )
 
+GPU_LOST = (
+    "the GPU failed, so what it held was not saved; look at `dmesg` and `nvidia-smi`, then resume "
+    "from the last checkpoint, on another machine if it fails again"
+)
+
 
 @dataclass
 class Ending:
@@ -99,7 +104,11 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
         ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
         tell(traceback.format_exc())
-        ending = Ending(FAILED, f"{MEMORY_ADVICE} ({first_line(error)})")
+        where = "; ".join(getattr(error, "__notes__", ()))
+        ending = Ending(FAILED, f"{MEMORY_ADVICE} ({where or first_line(error)})")
+    except torch.AcceleratorError as error:
+        tell(traceback.format_exc())
+        ending = Ending(FAILED, f"{GPU_LOST} ({first_line(error)})")
     except Exception as error:  # noqa: BLE001
         tell(traceback.format_exc())
         ending = Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")

@@ -105,22 +105,44 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
 
     Each micro-batch's summed loss is divided by the target tokens of the whole window, so how
     the window is cut into micro-batches, and who computes them, does not matter.
+
+    Raises:
+        torch.OutOfMemoryError: With a note which records it was; no gradient is to be used.
+
     """
     collected: list[dict[str, torch.Tensor]] = []
     for number, batch in zip(window.numbers, window.batches, strict=True):
         if not batch.target_tokens:
             continue
         seed_micro_batch(forward.seed, window.index, number)
-        inputs, labels = forward.inputs(batch)
-        with forward.accelerator.autocast():
-            terms = supervised_terms(forward.model, inputs, labels)
-        (terms.numerator / window.target_tokens).backward()
-        collected.append(terms.sums)
+        try:
+            collected.append(_forward_and_backward(forward, batch, window.target_tokens))
+        except torch.OutOfMemoryError as error:
+            error.add_note(f"at step {window.index + 1}, in a micro-batch of {described(batch)}")
+            raise
     sums = {
         name: torch.stack([sums[name].double() for sums in collected]).sum()
         for name in (collected[0] if collected else ())
     }
     return Gradients(window.target_tokens, sums)
+
+
+def _forward_and_backward(
+    forward: Forward, batch: Batch, target_tokens: int
+) -> dict[str, torch.Tensor]:
+    inputs, labels = forward.inputs(batch)
+    with forward.accelerator.autocast():
+        terms = supervised_terms(forward.model, inputs, labels)
+    (terms.numerator / target_tokens).backward()
+    return terms.sums
+
+
+def described(batch: Batch) -> str:
+    """Return how large a batch is and which records it holds, for people."""
+    records = [f"{source.file}:{source.line}" for source in batch.sources]
+    more = f" and {len(records) - 4} more" if records[4:] else ""
+    size = f"{batch.tokens} tokens and {batch.images} images"
+    return f"{size}, records {', '.join(records[:4])}{more}"
 
 
 def sum_over_ranks(forward: Forward, ranks: Ranks, gradients: Gradients) -> Gradients:
