@@ -283,7 +283,7 @@ def test_a_container_limit_bounds_what_is_free(tmp_path: Path):
 RESUMED = (
     *COMMON,
     *("tune.aligner=lora", "tune.dropout=0.1", "data.workers=2", "checkpoint.every_steps=4"),
-    *("training.max_steps=22", "evaluation.generated_samples=0"),
+    *("training.max_steps=18", "evaluation.generated_samples=0"),
 )
 
 
@@ -294,7 +294,7 @@ def test_a_run_resumes_with_the_same_numbers_whatever_is_left_of_its_cache(
     whole = make_run("whole", *RESUMED, "model.vision_cache=memory")
     whole.finish()
     killed = make_run("killed", *RESUMED, "model.vision_cache=memory")
-    killed.kill_at(lambda run: run.last_step() >= 9)
+    killed.kill_at(lambda run: run.last_step() >= 5)
     config = killed.layout.config.read_text()
     assert "vision_cache: memory" in config
     killed.layout.config.write_text(config.replace("vision_cache: memory", "vision_cache: disk"))
@@ -304,8 +304,7 @@ def test_a_run_resumes_with_the_same_numbers_whatever_is_left_of_its_cache(
     shards[0].unlink()
     killed.finish()
     assert killed.losses() == whole.losses()
-    assert next(event.step for event in killed.of(Resumed)) >= 8
-    final = {path.name: path.read_bytes() for path in whole.layout.final.glob("*.safetensors")}
-    assert final
-    for name, content in final.items():
-        assert (killed.layout.final / name).read_bytes() == content
+    assert next(event.step for event in killed.of(Resumed)) >= 4
+    (adapter,) = whole.layout.final.rglob("*.safetensors")
+    (same,) = killed.layout.final.rglob("*.safetensors")
+    assert same.read_bytes() == adapter.read_bytes()
