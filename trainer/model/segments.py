@@ -12,6 +12,7 @@ transformers' own sdpa.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from itertools import accumulate
 from typing import Any
 
@@ -30,6 +31,7 @@ CAUSAL = (-1, 0)  # all before, none after
 EVERYTHING = (-1, -1)
 FIRST_CAPABILITY = (8, 0)  # of GPUs that have the variable-length kernel
 HALF = (torch.bfloat16, torch.float16)
+NEEDED = {"scale", "window_size", "enable_gqa"}  # the first versions of the kernel lack some
 
 Attended = tuple[Tensor, None]  # (1, T, H, D); no probabilities
 
@@ -169,7 +171,9 @@ def _product_dtype(tensor: Tensor) -> torch.dtype:
 @cache
 def has_variable_length_kernel(device: torch.device) -> bool:
     """Whether torch has variable-length flash attention for a device."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
+    if device.type != "cuda" or not signature(varlen_attn).parameters.keys() >= NEEDED:
+        return False
+    return torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
 
 
 def attend_by_segment(model: Any, device: torch.device) -> None:

@@ -13,18 +13,12 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from tests.trainer.train.in_process import Trained
 from trainer.config.load import dump_config, load_config
 from trainer.demo.shapes import write_shapes
-from trainer.run.append import EventWriter
 from trainer.run.codec import decode
 from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
-from trainer.supervisor.ranks import free_port, rank_environment
-from trainer.train.prepare import prepare
-from trainer.train.recorder import Recorder
-from trainer.train.requests import Requests
-from trainer.train.setup import RunPaths
+from trainer.supervisor.ranks import rank_environment
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +44,8 @@ class Run:
         """Start the next attempt with two ranks; without a command as the supervisor does."""
         self.attempt += 1
         command = command or (sys.executable, "-m", "trainer")
-        port = free_port()
         return [
-            self._start_one(command, rank_environment(rank, 2, port, self.attempt, -1))
+            self._start_one(command, rank_environment(rank, 2, self.attempt, -1))
             for rank in range(2)
         ]
 
@@ -163,40 +156,6 @@ def make_run(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-@pytest.fixture
-def prepared(
-    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
-) -> Callable[..., Trained]:
-    """Return a function that prepares a run (again, with the same name) from options."""
-
-    def make(*options: str, attempt: int = 1, name: str = "run") -> Trained:
-        layout = RunLayout(tmp_path / name)
-        layout.root.mkdir(exist_ok=True)
-        fixed = (
-            f"model.path={tiny_checkpoint}",
-            "model.dtype=fp32",
-            "model.quantization=none",
-            f"data.train={shapes[0]}",
-            f"data.validation={shapes[1]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=0",
-            "optimizer.name=adamw",
-            "training.max_steps=4",
-            "training.threads=1",
-            "evaluation.every_steps=100",
-            "evaluation.at_end=false",
-        )
-        config = load_config("balanced", [*fixed, *options])
-        layout.config.write_text(dump_config(config))
-        run = RunPaths(layout, attempt, supervisor_pid=0)
-        recorder = Recorder(EventWriter(layout.events, attempt))
-        requests = Requests(layout, attempt, 0)
-        setup, progress = prepare(run, config, recorder, requests)
-        return Trained(setup, progress, requests)
-
-    return make
 
 
 @pytest.fixture(scope="session")
