@@ -2,28 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests import training
 from tests.trainer.model.building import load
-from trainer.config.load import ConfigError, dump_config, load_config
+from trainer.config.load import ConfigError, load_config
 from trainer.data import disk_features
 from trainer.data.worker import Request
 from trainer.model.flops import training_cost
-from trainer.run.append import EventWriter
-from trainer.run.codec import decode
-from trainer.run.events import AnyEvent, Notice, Resumed, Step
-from trainer.run.layout import RunLayout
+from trainer.run.events import Notice, Resumed, Step
 from trainer.train import build_vision_cache, cache_choice
 from trainer.train.free_memory import free_memory_bytes
-from trainer.train.loop import train
-from trainer.train.prepare import prepare
-from trainer.train.recorder import Recorder
-from trainer.train.requests import Requests
-from trainer.train.setup import RunPaths, Setup
+from trainer.train.setup import Setup
 
 # 48 records, 4 a step: 12 steps an epoch
 COMMON = (
@@ -34,18 +29,18 @@ COMMON = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trained:
     """A run in this process that came to its end."""
 
-    setup: Setup
-    layout: RunLayout
+    run: training.Trained
+
+    @property
+    def setup(self) -> Setup:
+        return self.run.setup
 
     def of(self, kind: type) -> list[Any]:
-        events: list[AnyEvent] = [
-            decode(line) for line in self.layout.events.read_bytes().splitlines()
-        ]
-        return [event for event in events if isinstance(event, kind)]
+        return self.run.of(kind)
 
     def losses(self) -> list[float]:
         return [step.loss for step in self.of(Step)]
@@ -62,30 +57,15 @@ def trained(
     tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
 ) -> Callable[..., Trained]:
     """Return a function that trains a run with options."""
-    runs: list[Path] = []
+    prepared = training.Training(tmp_path, tiny_checkpoint, shapes)
+    numbers = count()
 
     def go(*options: str) -> Trained:
-        layout = RunLayout(tmp_path / f"run-{len(runs)}")
-        layout.root.mkdir()
-        runs.append(layout.root)
-        fixed = (
-            f"model.path={tiny_checkpoint}",
-            f"data.train={shapes[0]}",
-            f"data.validation={shapes[1]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=0",
-        )
-        config = load_config("balanced", [*COMMON, *fixed, *options])
-        layout.config.write_text(dump_config(config))
-        run = RunPaths(layout, 1, supervisor_pid=0)
-        requests = Requests(layout, 1, 0)
-        recorder = Recorder(EventWriter(layout.events, 1))
-        setup, progress = prepare(run, config, recorder, requests)
-        with setup.pool:
-            assert train(setup, progress, requests) == "finished"
-        if setup.forward.vision is not None:
-            setup.forward.vision.close()
-        return Trained(setup, layout)
+        run = prepared(*COMMON, *options, name=f"run-{next(numbers)}")
+        assert run.go() == "finished"
+        if run.setup.forward.vision is not None:
+            run.setup.forward.vision.close()
+        return Trained(run)
 
     return go
 
