@@ -20,3 +20,8 @@ def number(value: object) -> object:
         return float(value)
     except ValueError:
         return value
+
+
+def off_for_false(value: object) -> object:
+    """Return `off` for false, which is how YAML reads a bare `off`."""
+    return "off" if value is False else value
