@@ -1,4 +1,4 @@
-"""Accept the numbers that YAML 1.1 reads as text."""
+"""Accept what YAML 1.1 reads as something else than was meant."""
 
 
 def number(value: object) -> object:
