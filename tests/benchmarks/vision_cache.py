@@ -108,6 +108,7 @@ def measure(folder: Path, samples: int, epochs: int, places: tuple[str, ...]) ->
         for _ in range(samples // SAMPLES_PER_STEP * epochs):
             for place, run in runs.items():
                 seconds[place].append(run.step())
+            print({place: round(took[-1], 2) for place, took in seconds.items()}, flush=True)
         report(runs, seconds, samples // SAMPLES_PER_STEP)
 
 

@@ -1,4 +1,4 @@
-"""Accept the numbers that YAML 1.1 reads as text."""
+"""Accept what YAML 1.1 reads as something else than was meant."""
 
 
 def number(value: object) -> object:
@@ -20,3 +20,8 @@ def number(value: object) -> object:
         return float(value)
     except ValueError:
         return value
+
+
+def off_for_false(value: object) -> object:
+    """Return `off` for false, which is how YAML reads a bare `off`."""
+    return "off" if value is False else value

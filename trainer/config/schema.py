@@ -1,16 +1,17 @@
 """The schema of a run: every option, its default, its unit and what it is for."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trainer.config.data import DataConfig
+from trainer.config.scalars import off_for_false
 from trainer.config.section import Folder, Number, Section, Whole
 
 PartMode = Literal["frozen", "lora", "full"]
 Variant = Literal["auto", "instruct", "thinking", "base"]
-VisionCache = Literal["off", "memory", "disk", "auto"]
+VisionCache = Annotated[Literal["off", "memory", "disk", "auto"], BeforeValidator(off_for_false)]
 OptimizerName = Literal[
     "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
 ]

@@ -60,6 +60,9 @@ class DiskFeatures:
     def __len__(self) -> int:
         return len(self._stored) + len(self._unwritten)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._unwritten or key in self._stored
+
     def found(self) -> list[tuple[bytes, Grid]]:
         """Return the images that earlier runs kept, with their grids."""
         return [(key, it.grid) for key, it in self._stored.items()]
@@ -69,7 +72,13 @@ class DiskFeatures:
 
         They are written in a thread of their own, a shard at a time.
         """
-        if not self._writing or not self._has_room(features.nbytes):
+        if not self._writing:
+            return False
+        try:
+            if not self._has_room(features.nbytes):
+                return False
+        except OSError as error:
+            self._stop_writing(str(error))
             return False
         features = features.cpu()
         with self._lock:
@@ -113,13 +122,17 @@ class DiskFeatures:
             write_shard(path, images)
             stored = read_shard(path)
         except (OSError, BrokenShard) as error:
-            self._writing = False  # what was not written stays in memory: it was promised
-            self.problems.append(f"{error}; from now on nothing is written there")
+            self._stop_writing(str(error))
             return
         with self._lock:
             self._stored |= stored
             for key in images:
                 del self._unwritten[key]
+
+    def _stop_writing(self, problem: str) -> None:
+        """Write nothing more; what was not written stays in memory, for it was promised."""
+        self._writing = False
+        self.problems.append(f"{problem}; from now on nothing is written there")
 
     def _read_what_is_there(self) -> None:
         for path in sorted(self.folder.glob("*.safetensors")):

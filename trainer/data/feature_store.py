@@ -20,7 +20,7 @@ class FeatureStore:
         self.disk: DiskFeatures | None = None
         self.turned_away = 0  # images there was no room for
         self._images: list[tuple[bytes, Grid]] = []  # only ever grows
-        self._known: set[bytes] = set()
+        self._told: set[bytes] = set()
         if disk is not None:
             self.add_disk(disk)
 
@@ -44,13 +44,11 @@ class FeatureStore:
         found = self.memory.fetch(key) if self.memory is not None else None
         if found is None and self.disk is not None:
             found = self.disk.fetch(key)
-        if found is None:
-            self._known.discard(key)
         return found
 
     def offer(self, key: bytes, grid: Grid, features: Tensor) -> None:
         """Keep an image's features unless they are kept already, or there is no room."""
-        if key in self._known:
+        if any(key in place for place in self._places):
             return
         in_memory = self.memory is not None and self.memory.put(key, features)
         if in_memory or (self.disk is not None and self.disk.put(key, grid, features)):
@@ -59,12 +57,16 @@ class FeatureStore:
             self.turned_away += 1
 
     def __len__(self) -> int:
-        return len(self._known)
+        return sum(map(len, self._places))
 
     @property
     def nbytes(self) -> int:
         """What is kept, in bytes."""
-        return sum(it.nbytes for it in (self.memory, self.disk) if it is not None)
+        return sum(place.nbytes for place in self._places)
+
+    @property
+    def _places(self) -> list[MemoryFeatures | DiskFeatures]:
+        return [place for place in (self.memory, self.disk) if place is not None]
 
     def take_problems(self) -> list[str]:
         """Return what went wrong on the disk and was not asked for before."""
@@ -79,6 +81,6 @@ class FeatureStore:
             self.disk.close()
 
     def _tell(self, key: bytes, grid: Grid) -> None:
-        if key not in self._known:
-            self._known.add(key)
+        if key not in self._told:
+            self._told.add(key)
             self._images.append((key, grid))

@@ -14,6 +14,9 @@ class MemoryFeatures:
     def __len__(self) -> int:
         return len(self._features)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._features
+
     def put(self, key: bytes, features: Tensor) -> bool:
         """Keep an image's features; False where there is no room for them."""
         if self.nbytes + features.nbytes > self.limit_bytes:
