@@ -15,7 +15,8 @@ def report(measured: Measured) -> dict[str, Any]:
     """Return everything as JSON has it.
 
     Rates are over the measured steps, the sum of what was done by the sum of the seconds. A ratio
-    above 1 means that we are faster, or need more memory.
+    above 1 means that we are faster, take less of the processors' time, or need more memory.
+    Processor time holds the workers', and others on the machine hardly change it.
     """
     told: dict[str, Any] = {"input": measured.input or None}
     if measured.turns:
@@ -60,6 +61,8 @@ def _rates(steps: Steps) -> dict[str, float] | None:
         "seconds_per_step": seconds / len(steps),
         "samples_per_second": sum(step["samples"] for step in steps) / seconds,
         "tokens_per_second": sum(step["tokens"] for step in steps) / seconds,
+        "processor_seconds_per_sample": sum(step["processor_seconds"] for step in steps)
+        / sum(step["samples"] for step in steps),
         "target_tokens_per_second": sum(step["target_tokens"] for step in steps) / seconds,
     }
 
@@ -69,6 +72,9 @@ def _ratios(measured: Measured, sides: dict[str, Any], role: str) -> dict[str, A
         ours, theirs = sides[OURS][place], sides[role][place]
         return ours and ours["samples_per_second"] / theirs["samples_per_second"]
 
+    def processor_time(of: str) -> float:
+        return sides[of]["all"]["processor_seconds_per_sample"]
+
     turns = zip(measured.turns[OURS], measured.turns[role], strict=True)
     rounds = [_seconds(measured, theirs) / _seconds(measured, ours) for ours, theirs in turns]
     return {
@@ -76,6 +82,7 @@ def _ratios(measured: Measured, sides: dict[str, Any], role: str) -> dict[str, A
         "speed_first_epoch": speed("first_epoch"),
         "speed_later_epochs": speed("later_epochs"),
         "speed_by_round": rounds,
+        "processor_time": processor_time(role) / processor_time(OURS),
         "memory": most_bytes(sides[OURS]["memory"]) / most_bytes(sides[role]["memory"]),
         "largest_loss_difference": _difference(measured, role),
     }

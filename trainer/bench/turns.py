@@ -5,7 +5,9 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
+
+import psutil
 
 from trainer.bench.memory import peak_memory_bytes
 
@@ -24,6 +26,20 @@ class StepDone:
     samples: int
 
 
+class Clocks(NamedTuple):
+    """A moment, by the wall and by the processors' work."""
+
+    seconds: float
+    processor_seconds: float  # of this process and its children, which tell in hundredths
+
+    @classmethod
+    def now(cls) -> "Clocks":
+        """Read both."""
+        children = (child.cpu_times() for child in psutil.Process().children(recursive=True))
+        of_children = sum(times.user + times.system for times in children)
+        return cls(time.perf_counter(), time.process_time() + of_children)
+
+
 class Turns:
     """Says when this process may work. Its clock only runs during its turns."""
 
@@ -32,7 +48,7 @@ class Turns:
         self._reports = reports
         self._steps: list[dict[str, Any]] = []
         self._wanted = 0
-        self._started = 0.0
+        self._started = Clocks(0.0, 0.0)
 
     @classmethod
     def of_this_process(cls) -> "Turns":
@@ -62,12 +78,16 @@ class Turns:
 
     def start_clock(self) -> None:
         """Start the clock anew, for what is not to be measured before a turn's first step."""
-        self._started = time.perf_counter()
+        self._started = Clocks.now()
 
     def step(self, done: StepDone) -> bool:
         """Note a step and return whether it was the turn's last one; then all are reported."""
-        now = time.perf_counter()
-        self._steps.append({**asdict(done), "seconds": now - self._started})
+        now = Clocks.now()
+        taken = {
+            "seconds": now.seconds - self._started.seconds,
+            "processor_seconds": now.processor_seconds - self._started.processor_seconds,
+        }
+        self._steps.append({**asdict(done), **taken})
         self._started = now
         if len(self._steps) < self._wanted:
             return False

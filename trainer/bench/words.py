@@ -41,7 +41,16 @@ def training_lines(told: Told) -> Iterator[str]:
 
 
 def _rate_rows(told: Told) -> list[list[str]]:
-    heads = ["", "s/step", "samples/s", "target tokens/s", "first epoch", "later", "peak memory"]
+    heads = [
+        "",
+        "s/step",
+        "samples/s",
+        "target tokens/s",
+        "processor s/sample",
+        "first epoch",
+        "later",
+        "peak memory",
+    ]
     rows = [heads]
     for role, side in told["sides"].items():
         rates = side["all"]
@@ -51,6 +60,7 @@ def _rate_rows(told: Told) -> list[list[str]]:
                 significant(rates["seconds_per_step"]),
                 significant(rates["samples_per_second"]),
                 significant(rates["target_tokens_per_second"]),
+                significant(rates["processor_seconds_per_sample"]),
                 _samples(side["first_epoch"]),
                 _samples(side["later_epochs"]),
                 size(most_bytes(side["memory"])),
@@ -72,8 +82,9 @@ def _ratio_lines(told: Told) -> Iterator[str]:
             f"{significant(ratios['speed_later_epochs'])} in later ones; by round {by_round}"
         )
         yield (
-            f"{MARGIN}with {significant(ratios['memory'])} of its peak memory; largest difference "
-            f"of the losses {significant(ratios['largest_loss_difference'])}"
+            f"{MARGIN}by processor time {significant(ratios['processor_time'])} times; with "
+            f"{significant(ratios['memory'])} of its peak memory; largest difference of the losses "
+            f"{significant(ratios['largest_loss_difference'])}"
         )
 
 

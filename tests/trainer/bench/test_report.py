@@ -17,7 +17,9 @@ def turn(*seconds: float, loss: float | None = 2.0, gpu: int | None = None) -> T
     """A turn of steps that took so long, of 4 samples each."""
     step = {"loss": loss, "target_tokens": 40, "tokens": 400, "samples": 4}
     memory = {"process": GIB, "with_children": 2 * GIB, "gpu": gpu}
-    return Turn([{**step, "seconds": taken} for taken in seconds], memory)
+    return Turn(
+        [{**step, "seconds": taken, "processor_seconds": 2 * taken} for taken in seconds], memory
+    )
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ def test_the_first_step_of_a_turn_does_not_count(measured: Measured):
     assert ours["all"]["seconds_per_step"] == 0.75
     assert ours["all"]["samples_per_second"] == 16 / 3.0
     assert ours["all"]["target_tokens_per_second"] == 160 / 3.0
+    assert ours["all"]["processor_seconds_per_sample"] == 6.0 / 16
 
 
 def test_epochs_and_rounds_have_ratios_of_their_own(measured: Measured):
@@ -51,6 +54,7 @@ def test_epochs_and_rounds_have_ratios_of_their_own(measured: Measured):
     assert ratios["speed"] == pytest.approx(16 / 3)
     assert (ratios["speed_first_epoch"], ratios["speed_later_epochs"]) == (4.0, 8.0)
     assert ratios["speed_by_round"] == [4.0, 8.0]
+    assert ratios["processor_time"] == pytest.approx(16 / 3)
 
 
 def test_the_largest_difference_of_losses_counts_unmeasured_steps_too(measured: Measured):

@@ -112,3 +112,4 @@ def test_a_turn_is_over_after_as_many_steps_as_were_asked_for(tmp_path: Path):
     first, second = json.loads(line)["steps"]
     assert (first["loss"], second["samples"]) == (1.5, 4)
     assert first["seconds"] >= 0.05 > second["seconds"]
+    assert first["processor_seconds"] < 0.05  # it slept
