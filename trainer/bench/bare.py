@@ -75,6 +75,6 @@ def _done(window: Window, loss: float) -> StepDone:
     return StepDone(
         loss=loss,
         target_tokens=window.target_tokens,
-        tokens=window.tokens,
-        samples=window.samples,
+        tokens=window.totals.tokens,
+        samples=window.totals.samples,
     )

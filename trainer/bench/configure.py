@@ -27,6 +27,7 @@ FORCED = (  # nothing but training is measured
     "evaluation.early_stopping_evaluations=null",
     "checkpoint.every_steps=1000000000",
     "training.log_with=[]",
+    "training.ranks=1",
 )
 
 

@@ -27,6 +27,7 @@ HARMLESS_KEYS = frozenset(
         "batch.largest_first",
         "training.max_nonfinite_steps",
         "training.log_with",
+        "training.ranks",  # the same samples, summed in another order
         "training.debug",
     }
 )

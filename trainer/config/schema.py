@@ -161,6 +161,11 @@ class TrainingConfig(Section):
     max_nonfinite_steps: Whole = Field(
         default=5, ge=1, description="Fail after this many non-finite steps in a row."
     )
+    ranks: Whole = Field(
+        default=1,
+        ge=1,
+        description="Processes that share the micro-batches of a step, each on a GPU of its own.",
+    )
     threads: Whole | None = Field(
         default=None, ge=1, description="CPU threads; null: torch's choice, kept over resumes."
     )
@@ -273,6 +278,18 @@ class RunConfig(Section):
             msg = (
                 f"tune.language is full but model.quantization is {self.model.quantization}; "
                 "set model.quantization=none or tune.language=lora"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def every_rank_has_work(self) -> Self:
+        """Refuse more ranks than micro-batches."""
+        if self.training.ranks > self.batch.accumulation:
+            msg = (
+                f"training.ranks is {self.training.ranks} but a step has only "
+                f"batch.accumulation={self.batch.accumulation} micro-batches to share; "
+                "set batch.accumulation to a multiple of the ranks"
             )
             raise ValueError(msg)
         return self

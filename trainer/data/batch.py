@@ -103,51 +103,57 @@ def _moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """What the samples of a window come to."""
+
+    target_tokens: int = 0  # the loss's denominator
+    samples: int = 0
+    tokens: int = 0  # without padding
+    positions: int = 0  # tokens with padding
+    images: int = 0
+    sources: tuple[Source, ...] = ()  # where the samples' records lie
+    skipped: tuple[Skipped, ...] = ()  # the records that left holes
+    notes: Counter[str] = field(default_factory=Counter[str])  # what was changed, how often
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Totals":
+        """Return those of one batch."""
+        return cls(
+            **{
+                name: getattr(batch, name)
+                for name in ("target_tokens", "samples", "tokens", "positions", "images")
+            },
+            sources=batch.sources,
+            skipped=batch.skipped,
+            notes=Counter(batch.notes),
+        )
+
+    def __add__(self, other: "Totals") -> "Totals":
+        names = vars(self)
+        return Totals(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
 @dataclass(frozen=True, eq=False)
 class Window:
-    """All samples of one optimizer step."""
+    """All samples of one optimizer step, and the batches of them that this rank computes."""
 
     index: int  # from 0; window w makes step w + 1
     epoch: int
     batches: tuple[Batch, ...]
-    target_tokens: int  # of all batches: the loss's denominator
+    numbers: tuple[int, ...]  # of the batches among those of all ranks
+    totals: Totals  # over all ranks, once they have told each other
 
     @classmethod
-    def of(cls, index: int, epoch: int, batches: Sequence[Batch]) -> "Window":
-        """Return the window of these batches."""
-        return cls(index, epoch, tuple(batches), sum(batch.target_tokens for batch in batches))
+    def of(
+        cls, index: int, epoch: int, batches: Sequence[Batch], numbers: Iterable[int] | None = None
+    ) -> "Window":
+        """Return the window of these batches; without numbers they are all there are."""
+        counted = range(len(batches)) if numbers is None else numbers
+        totals = sum((Totals.of(batch) for batch in batches), Totals())
+        return cls(index, epoch, tuple(batches), tuple(counted), totals)
 
     @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """The records that left holes."""
-        return tuple(skipped for batch in self.batches for skipped in batch.skipped)
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """Where the samples' records lie."""
-        return tuple(source for batch in self.batches for source in batch.sources)
-
-    @property
-    def samples(self) -> int:
-        """How many samples there are."""
-        return sum(batch.samples for batch in self.batches)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens without padding."""
-        return sum(batch.tokens for batch in self.batches)
-
-    @property
-    def positions(self) -> int:
-        """Tokens with padding."""
-        return sum(batch.positions for batch in self.batches)
-
-    @property
-    def images(self) -> int:
-        """How many images there are."""
-        return sum(batch.images for batch in self.batches)
-
-    @property
-    def notes(self) -> dict[str, int]:
-        """What was changed in the samples on the way, and in how many."""
-        return dict(sum((Counter(batch.notes) for batch in self.batches), Counter[str]()))
+    def target_tokens(self) -> int:
+        """The loss's denominator."""
+        return self.totals.target_tokens

@@ -2,17 +2,19 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
-from typing import Self
+from typing import NamedTuple, Self, TypeVar
 
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.order import Plan
 from trainer.data.samples import BatchArrays
 from trainer.data.worker import START_TIMEOUT_SECONDS, Builds, Request, Worker
+
+T = TypeVar("T")
 
 FIRST_REQUESTS = 2  # for each worker, until the size of a batch is known
 MOST_REQUESTS = 4  # for each worker; enough to even out slow batches
@@ -136,23 +138,41 @@ def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:
         worker.kill()
 
 
-def windows(pool: BatchPool, plan: Plan, start: int, stop: int) -> Iterator[Window]:
-    """Yield the windows `start` (from 0) up to but not including `stop`, in order."""
+class Share(NamedTuple):
+    """Which batches are a rank's: every `ranks`th from its own number on."""
+
+    rank: int = 0
+    ranks: int = 1
+
+    def of(self, batches: Sequence[T]) -> Sequence[T]:
+        """Return the share of what all ranks have together."""
+        return batches[self.rank :: self.ranks]
+
+
+ALL = Share()
+
+
+def windows(
+    pool: BatchPool, plan: Plan, start: int, stop: int, share: Share = ALL
+) -> Iterator[Window]:
+    """Yield the windows `start` (from 0) up to but not including `stop`, with a share of each."""
     requests = (
         Request("train", samples, plan.epoch_of(window))
         for window in range(start, stop)
-        for samples in plan.micro_batches(window)
+        for samples in share.of(plan.micro_batches(window))
     )
     batches = pool.batches(requests)
     for index in range(start, stop):
-        count = len(plan.micro_batches(index))
-        made = [next(batches) for _ in range(count)]
-        yield Window.of(index, plan.epoch_of(index), made)
+        numbers = share.of(range(len(plan.micro_batches(index))))
+        made = [next(batches) for _ in numbers]
+        yield Window.of(index, plan.epoch_of(index), made, numbers)
 
 
-def validation_batches(pool: BatchPool, samples: int, batch_size: int) -> Iterator[Batch]:
-    """Yield all validation samples in their order, `batch_size` at a time."""
+def validation_batches(
+    pool: BatchPool, samples: int, batch_size: int, share: Share = ALL
+) -> Iterator[Batch]:
+    """Yield the validation samples in their order, `batch_size` at a time."""
     return pool.batches(
         Request("validation", tuple(range(first, min(first + batch_size, samples))))
-        for first in range(0, samples, batch_size)
+        for first in share.of(range(0, samples, batch_size))
     )

@@ -15,11 +15,16 @@ from trainer.supervisor.watch import AttemptWatch
 
 
 def supervise(
-    layout: RunLayout, lock: RunLock, *, command: Sequence[str] | None = None, ranks: int = 1
+    layout: RunLayout,
+    lock: RunLock,
+    *,
+    command: Sequence[str] | None = None,
+    ranks: int | None = None,
 ) -> int:
     """Run a run to its end and return the exit code: 0, 3, 2 or 1.
 
-    `command` starts a rank; by default our own. To be called from the main thread.
+    `command` starts a rank; by default our own. `ranks` None: as many as its configuration says.
+    To be called from the main thread.
     """
     with supervised_run(layout, lock, command or rank_command(layout.root), ranks) as run:
         restarts = Restarts(allowed=run.config.auto_resume, used=0, last=None)

@@ -68,7 +68,7 @@ class SupervisedRun:
 
 @contextmanager
 def supervised_run(
-    layout: RunLayout, lock: RunLock, command: Sequence[str], ranks: int
+    layout: RunLayout, lock: RunLock, command: Sequence[str], ranks: int | None
 ) -> Generator[SupervisedRun]:
     """Take over a run: its history is read, signals are caught, the owner file goes at the end."""
     signals = Signals(caught=(SIGTERM, SIGINT, SIGUSR1, SIGCHLD), ignored=(SIGHUP,))
@@ -77,14 +77,15 @@ def supervised_run(
     state = load_state(layout)
     monitor = read_all(EventTail(layout.monitor))
     answered = {it.id for it in monitor if isinstance(it, CommandReceived)}
+    config = load_config(layout.config, files_must_exist=False)
     try:
         with signals:
             yield SupervisedRun(
                 layout=layout,
                 lock=lock,
-                config=load_config(layout.config, files_must_exist=False).supervision,
+                config=config.supervision,
                 command=command,
-                ranks=ranks,
+                ranks=ranks or config.training.ranks,
                 signals=signals,
                 console=console,
                 state=state,

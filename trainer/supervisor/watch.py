@@ -55,6 +55,7 @@ class AttemptWatch:
         self._stall = StallWatch(time.monotonic())
         self._owner = this_process(attempt)
         self._console_start = os.fstat(run.console).st_size
+        self._alone: tuple[float, str] | None = None  # when and why the rest is told to leave
         self._next_judgement = 0.0
         self._next_beat = 0.0
         self.stop_asked = False
@@ -177,14 +178,15 @@ class AttemptWatch:
         """Once a rank ended, the others cannot go on; those that failed leave no time to save."""
         for rank in self._ranks.reap():
             code = dict(self._ranks.codes())[rank]
-            if not self._ranks.alive:
-                continue
             reason = f"rank {rank} ended with {code if code >= 0 else signal_name(-code)}"
             if code in (0, STOPPED):
-                seconds = self._run.config.kill_timeout_seconds
-                self._climbed(self._ladder.ask(now, reason, seconds), now)
-            elif self._ladder.rung != "sigterm":
+                patience = self._run.config.kill_timeout_seconds
+                self._alone = self._alone or (now + patience, reason)
+            elif self._ranks.alive and self._ladder.rung != "sigterm":
                 self._climbed(self._ladder.hurry(now, reason), now)
+        if self._alone and now >= self._alone[0] and self._ranks.alive:
+            self._climbed(self._ladder.hurry(now, self._alone[1]), now)
+            self._alone = None
 
     def _judge(self, now: float) -> None:
         run, phase = self._run, self._run.state.phase

@@ -61,7 +61,7 @@ class Efficiency:
             setattr(spent, name, getattr(spent, name) + getattr(step, name))
         spent.samples += step.samples
         spent.tokens += step.tokens
-        spent.positions += window.positions
+        spent.positions += window.totals.positions
         if self.cost is not None:
             needed = self.cost.flops(extent_of(self.cost, window.batches))
             padded = self.cost.flops(extent_of(self.cost, window.batches, padded=True))

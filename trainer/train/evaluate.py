@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainer.model.modes import evaluating
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms
 from trainer.run.events import SamplePrediction
 from trainer.train.randomness import keyed_seed
+from trainer.train.ranks import Ranks
 from trainer.train.window import Forward
 
 END_OF_REASONING = "</think>"
@@ -33,19 +35,19 @@ class Metrics:
 
 
 @torch.no_grad()
-def evaluate(forward: Forward, batches: Iterable[Batch]) -> Metrics:
-    """Return the model's metrics over all batches; training state is left as it was."""
+def evaluate(forward: Forward, ranks: Ranks, batches: Iterable[Batch]) -> Metrics:
+    """Return the model's metrics over all ranks' batches; training state is left as it was."""
     started = time.monotonic()
-    sums = {"loss": 0.0, "correct": 0.0, "entropy": 0.0}
-    tokens = samples = 0
+    sums = Counter({"loss": 0.0, "correct": 0.0, "entropy": 0.0, "tokens": 0, "samples": 0})
     with evaluating(forward.model):
         for batch in batches:
             if batch.target_tokens:
-                for name, value in _batch_sums(forward, batch).items():
-                    sums[name] += value
-            tokens += batch.target_tokens
-            samples += batch.samples
-    return _metrics(sums, tokens, samples, time.monotonic() - started)
+                sums.update(_batch_sums(forward, batch))
+            sums.update(tokens=batch.target_tokens, samples=batch.samples)
+    together = Counter[str]()
+    for ranks_sums in ranks.gather(sums):
+        together.update(ranks_sums)
+    return _metrics(together, time.monotonic() - started)
 
 
 def _batch_sums(forward: Forward, batch: Batch) -> dict[str, float]:
@@ -55,7 +57,9 @@ def _batch_sums(forward: Forward, batch: Batch) -> dict[str, float]:
     return {name: float(value) for name, value in terms.sums.items()}
 
 
-def _metrics(sums: dict[str, float], tokens: int, samples: int, seconds: float) -> Metrics:
+def _metrics(sums: Mapping[str, float], seconds: float) -> Metrics:
+    tokens, samples = int(sums["tokens"]), int(sums["samples"])
+
     def mean(name: str) -> float | None:
         value = sums[name] / tokens if tokens else math.nan
         return value if math.isfinite(value) else None

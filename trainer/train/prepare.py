@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration
+from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 
 from trainer.config.load import dump_config
 from trainer.config.schema import RunConfig
@@ -27,6 +27,7 @@ from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
 from trainer.train.progress import Progress
+from trainer.train.ranks import PATIENCE, Ranks
 from trainer.train.recorder import Recorder
 from trainer.train.requests import Requests
 from trainer.train.resume import StartingPoint, find_starting_point, restore
@@ -36,20 +37,25 @@ from trainer.train.window import Forward
 
 
 def build_accelerator(config: RunConfig, layout: RunLayout) -> Accelerator:
-    """Return the process's Accelerator on the configured device.
+    """Return the process's Accelerator on the configured device, of its own among several ranks.
 
     Raises:
-        ModelError: A GPU was asked for and there is none.
+        ModelError: A GPU was asked for and there is none, or there are fewer than ranks.
 
     """
-    if config.model.device == "cuda" and not torch.cuda.is_available():
+    gpus = 0 if config.model.device == "cpu" else torch.cuda.device_count()
+    if config.model.device == "cuda" and not gpus:
         msg = "model.device is cuda but no GPU can be used; set model.device=cpu or run qvl doctor"
+        raise ModelError(msg)
+    if 0 < gpus < config.training.ranks:
+        msg = f"training.ranks is {config.training.ranks} but {gpus} GPUs can be used; lower it"
         raise ModelError(msg)
     return Accelerator(
         cpu=config.model.device == "cpu",
         mixed_precision="bf16" if config.model.dtype == "bf16" else "no",
         log_with=list(config.training.log_with) or None,
         project_config=ProjectConfiguration(logging_dir=str(layout.root / "trackers")),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
@@ -60,15 +66,21 @@ def prepare(
 
     Raises:
         StoppedBeforeTraining: A stop was asked for on the way.
+        RanksLost: Another rank has ended.
 
     """
     accelerator = build_accelerator(config, run.layout)
-    folder = ensure_local(config.model, recorder.write)
-    config = with_fixed_revision(run.layout, config, folder)
-    train, validation = (index_data(config, split, recorder) for split in ("train", "validation"))
-    refuse_changed_data(run.layout, {"train": train, "validation": validation})
+    ranks = Ranks.joined()
+    requests.share = ranks.gather
+    with ranks.first_before_others():
+        folder = ensure_local(config.model, recorder.write)
+        config = with_fixed_revision(run.layout, config, folder)
+        splits = ("train", "validation")
+        train, validation = (index_data(config, split, recorder) for split in splits)
+        refuse_changed_data(run.layout, {"train": train, "validation": validation})
     requests.leave_if_stopped()
-    start = find_starting_point(run.layout, config, train.sha256, recorder.write)
+    with ranks.first_before_others():
+        start = find_starting_point(run.layout, config, train.sha256, recorder.write)
     set_threads(config, start.progress)
     local = config.model.model_copy(update={"path": str(folder)})
     preprocessing = Preprocessing.load(local, config.data)
@@ -84,6 +96,7 @@ def prepare(
         run=run,
         config=config,
         recorder=recorder,
+        ranks=ranks,
         accelerator=accelerator,
         forward=Forward(model, preprocessing, accelerator, config.seed),
         efficiency=Efficiency.of(model, accelerator.device, config.model.dtype),
@@ -169,9 +182,14 @@ def announce(setup: Setup, progress: Progress, start: StartingPoint) -> None:
     if setup.accelerator.device.type == "cpu":
         message = f"no GPU is used: training on the CPU with {progress.threads} threads"
         write(Notice(topic="device", message=message))
-    if torch.cuda.device_count() > 1 and setup.accelerator.device.type == "cuda":
-        message = f"{torch.cuda.device_count()} GPUs are visible; the run uses one of them"
+    visible, used = torch.cuda.device_count(), setup.ranks.count
+    if visible > used and setup.accelerator.device.type == "cuda":
+        message = f"{visible} GPUs are visible; the run uses {used} (training.ranks)"
         write(Notice(topic="device", message=message))
+    if progress.ranks not in (0, used):
+        message = f"{used} ranks now, {progress.ranks} before: the same samples, rounded otherwise"
+        write(Notice(topic="ranks", message=message, step=progress.step))
+    progress.ranks = used
     warmup = setup.config.schedule.warmup_steps
     if setup.config.schedule.warmup_ratio is None and warmup >= setup.total_steps:
         message = f"the warm-up of {warmup} steps is longer than the run; it is cut to fit"

@@ -20,6 +20,7 @@ class Progress:
     last_evaluation: dict[str, Any] = field(default_factory=dict[str, Any])
     stopped_early: bool = False
     threads: int = 0
+    ranks: int = 0
     total_steps: int = 0
 
     def note_evaluation(self, metrics: dict[str, Any], min_improvement: float) -> bool:

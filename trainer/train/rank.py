@@ -21,18 +21,29 @@ from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
 from trainer.train.loop import train
 from trainer.train.prepare import prepare, thread_count
+from trainer.train.ranks import Ranks, RanksLost
 from trainer.train.recorder import Recorder, tell
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import Requests, StoppedBeforeTraining
 from trainer.train.resume import earlier_threads
-from trainer.train.setup import RunPaths
+from trainer.train.save import RanksApart
+from trainer.train.setup import RunPaths, Setup
 from trainer.train.skipped import write_data_record
 from trainer.train.step import Diverged
 from trainer.train.trackers import start_trackers, track
 from trainer.train.versions import device_names, package_versions
 
 FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
-EXPECTED = (DataError, ConfigError, ModelError, NotTrainable, WorkerFailed, Diverged, OSError)
+EXPECTED = (
+    DataError,
+    ConfigError,
+    ModelError,
+    NotTrainable,
+    WorkerFailed,
+    Diverged,
+    RanksApart,
+    OSError,
+)
 MEMORY_ADVICE = (
     "out of memory; lower data.max_length to 2048, then 1024, set "
     "model.activation_checkpointing=true, or model.quantization=nf4"
@@ -55,13 +66,33 @@ def main(run_directory: Path) -> int:
     run = RunPaths.from_environment(RunLayout(run_directory))
     if "QVL_LOCK_FD" in os.environ:
         adopt_run_lock(int(os.environ["QVL_LOCK_FD"]))  # held until this process ends
-    requests = Requests(run.layout, run.attempt, run.supervisor_pid)
+    requests = Requests(
+        run.layout, run.attempt, run.supervisor_pid, reads_commands=run.writes_events
+    )
     requests.install_signal_handlers()
-    recorder = Recorder(EventWriter(run.layout.events, run.attempt))
+    writer = EventWriter(run.layout.events, run.attempt) if run.writes_events else None
+    recorder = Recorder(writer)
+    ending = ended(run, recorder, requests)
+    state = {FINISHED: "finished", STOPPED: "stopped"}.get(ending.code, "failed")
+    if ending.message:
+        tell(ending.message)
+    recorder.write(TrainerEnded(state=state, step=recorder.step, message=ending.message))  # pyright: ignore
+    recorder.close()
+    Ranks.leave()
+    return ending.code
+
+
+def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
+    """Return how preparing and training ended."""
+    stopped = Ending(STOPPED, "stopped before training began; nothing of this attempt is lost")
+    ending = stopped
     try:
         ending = run_to_the_end(run, recorder, requests)
     except StoppedBeforeTraining:
-        ending = Ending(STOPPED, "stopped before training began; nothing of this attempt is lost")
+        pass
+    except RanksLost:
+        if requests.training or not requests.heard.stop:
+            ending = Ending(FAILED)  # why, is the other's to say
     except EXPECTED as error:
         bad_input = isinstance(error, DataError | ConfigError)
         ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
@@ -71,12 +102,7 @@ def main(run_directory: Path) -> int:
     except Exception as error:  # noqa: BLE001
         tell(traceback.format_exc())
         ending = Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")
-    state = {FINISHED: "finished", STOPPED: "stopped"}.get(ending.code, "failed")
-    if ending.message:
-        tell(ending.message)
-    recorder.write(TrainerEnded(state=state, step=recorder.step, message=ending.message))  # pyright: ignore
-    recorder.close()
-    return ending.code
+    return ending
 
 
 def first_line(error: BaseException) -> str:
@@ -91,7 +117,7 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
     torch.autograd.set_detect_anomaly(config.training.debug)
     setup, progress = prepare(run, config, recorder, requests)
     with setup.pool:
-        write_data_record(setup)
+        keep_data_record(setup)
         start_trackers(setup.accelerator, config)
         recorder.also = lambda event: track(setup.accelerator, event)
         if config.batch.largest_first:
@@ -100,9 +126,16 @@ def run_to_the_end(run: RunPaths, recorder: Recorder, requests: Requests) -> End
         outcome = train(setup, progress, requests)
         if summary := setup.efficiency.summary():
             recorder.write(Notice(topic="efficiency", message=summary, step=progress.step))
-        write_data_record(setup)
+        keep_data_record(setup)
+        setup.ranks.gather(None)  # the first one may still be saving
         setup.accelerator.end_training()
     return Ending(FINISHED if outcome == "finished" else STOPPED)
+
+
+def keep_data_record(setup: Setup) -> None:
+    """Write data.json, once for all ranks."""
+    if setup.ranks.is_first:
+        write_data_record(setup)
 
 
 def started(config: RunConfig, threads: int) -> AttemptStarted:

@@ -20,7 +20,8 @@ def tell(text: str) -> None:
 class Recorder:
     """events.jsonl of one attempt; only rank 0 has one."""
 
-    def __init__(self, writer: EventWriter) -> None:
+    def __init__(self, writer: EventWriter | None) -> None:
+        """Record into a writer; None: nothing is kept, as with any rank but the first."""
         self._writer = writer
         self._delayed: deque[AnyEvent] = deque(maxlen=MAX_DELAYED)
         self.step = 0  # the last one that was recorded
@@ -32,6 +33,8 @@ class Recorder:
             self.step = event.step
         if self.also is not None:
             self.also(event)
+        if self._writer is None:
+            return
         self._delayed.append(event)
         try:
             while self._delayed:
@@ -42,8 +45,10 @@ class Recorder:
 
     def sync(self) -> None:
         """Make every event so far survive a power cut."""
-        self._writer.sync()
+        if self._writer is not None:
+            self._writer.sync()
 
     def close(self) -> None:
         """Flush and close."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

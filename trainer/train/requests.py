@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Literal
@@ -19,22 +19,63 @@ class StoppedBeforeTraining(Exception):
 
 
 @dataclass
+class Asked:
+    """What is wanted and not yet done."""
+
+    stop: StopReason | None = None
+    checkpoint: bool = False
+    evaluate: bool = False
+
+    @classmethod
+    def of_all(cls, ranks: Sequence["Asked"]) -> "Asked":
+        """Return what any of the ranks was asked for."""
+        return cls(
+            stop=next((asked.stop for asked in ranks if asked.stop), None),
+            checkpoint=any(asked.checkpoint for asked in ranks),
+            evaluate=any(asked.evaluate for asked in ranks),
+        )
+
+
+def _by_itself(asked: Asked) -> list[Asked]:
+    return [asked]
+
+
+@dataclass
 class Requests:
-    """Requests collected since the start; the loop looks at them between optimizer steps."""
+    """Requests collected since the start; the loop looks at them between optimizer steps.
+
+    What this process heard counts once all ranks know of it, so that all do the same.
+    """
 
     layout: RunLayout
     attempt: int
     parent: int  # process id of the supervisor; 0: there is none
-    stop: StopReason | None = None
+    reads_commands: bool = True  # one rank reads them for all
+    share: Callable[[Asked], list[Asked]] = _by_itself  # what all ranks heard
     hurry: bool = False  # leave right after the checkpoint
-    checkpoint: bool = False
-    evaluate: bool = False
     training: bool = False  # before that, a stop needs no checkpoint
+    heard: Asked = field(default_factory=Asked)
+    agreed: Asked = field(default_factory=Asked)
     pending: list[Command] = field(default_factory=list[Command])
     _tail: Tail = field(init=False)
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.layout.commands)
+
+    @property
+    def stop(self) -> StopReason | None:
+        """Why the run is to stop."""
+        return self.agreed.stop
+
+    @property
+    def checkpoint(self) -> bool:
+        """Whether a checkpoint is wanted now."""
+        return self.agreed.checkpoint
+
+    @property
+    def evaluate(self) -> bool:
+        """Whether a validation is wanted now."""
+        return self.agreed.evaluate
 
     def install_signal_handlers(self) -> None:
         """Turn signals into requests; SIGINT is the supervisor's business."""
@@ -44,20 +85,25 @@ class Requests:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
-        self.hurry = self.stop is not None
-        self.stop = self.stop or "signal"
+        self.hurry = self.heard.stop is not None
+        self.heard.stop = self.heard.stop or "signal"
         if not self.training:
             raise StoppedBeforeTraining
 
     def _on_sigusr1(self, _number: int, _frame: FrameType | None) -> None:
-        self.checkpoint = True
+        self.heard.checkpoint = True
 
     def poll(self) -> None:
-        """Read new commands and notice a dead supervisor."""
-        for line in self._tail.read():
+        """Read new commands, notice a dead supervisor, and settle with the other ranks."""
+        self.listen()
+        self.agreed = Asked.of_all(self.share(self.heard))
+
+    def listen(self) -> None:
+        """Read new commands and notice a dead supervisor, for this process alone."""
+        for line in self._tail.read() if self.reads_commands else ():
             self._take(line)
-        if self.parent and os.getppid() != self.parent and self.stop is None:
-            self.stop = "orphan"
+        if self.parent and os.getppid() != self.parent and self.heard.stop is None:
+            self.heard.stop = "orphan"
 
     def begin_training(self) -> None:
         """From now on a stop is obeyed between steps.
@@ -84,11 +130,11 @@ class Requests:
         if command.attempt != self.attempt:
             return
         if command.command == "stop":
-            self.stop = self.stop or "stop"
+            self.heard.stop = self.heard.stop or "stop"
         elif command.command == "checkpoint":
-            self.checkpoint = True
+            self.heard.checkpoint = True
         elif command.command == "evaluate":
-            self.evaluate = True
+            self.heard.evaluate = True
         else:
             return
         self.pending.append(command)
@@ -98,7 +144,8 @@ class Requests:
         for command in [command for command in self.pending if command.command == name]:
             notify(command)
             self.pending.remove(command)
-        if name == "checkpoint":
-            self.checkpoint = False
-        elif name == "evaluate":
-            self.evaluate = False
+        for asked in (self.heard, self.agreed):
+            if name == "checkpoint":
+                asked.checkpoint = False
+            elif name == "evaluate":
+                asked.evaluate = False

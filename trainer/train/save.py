@@ -1,11 +1,13 @@
 """Save what the loop has: checkpoints on the way and the final result."""
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from safetensors.torch import save_file
 
+from trainer.model.parts import trainable_parameters
 from trainer.model.weights import is_adapter, save_weights
 from trainer.model.weights import save_final as save_final_weights
 from trainer.run import durable
@@ -40,10 +42,14 @@ def save_checkpoint(
 
     Raises:
         OSError: A required checkpoint could not be written.
+        RanksApart: The ranks do not hold the same weights, so none of them can be trusted.
 
     """
     if not progress.step:
         return  # there is nothing yet that starting again would not give
+    compare_ranks(setup)
+    if not setup.ranks.is_first:
+        return  # the others wait where they next have something to tell each other
     write, layout = setup.recorder.write, setup.run.layout
     write(Phase(name="save", state="started", unit="bytes"))
     try:
@@ -65,6 +71,27 @@ def save_checkpoint(
     prune_checkpoints(layout, keep_last=keep.keep_last, best_step=best, notify=write)
     write_side_file(setup, "data.json", partial(write_data_record, setup))
     write(Phase(name="save", state="finished", unit="bytes", seconds=published.seconds))
+
+
+class RanksApart(RuntimeError):
+    """The ranks of a run hold different weights."""
+
+
+def compare_ranks(setup: Setup) -> None:
+    """Raise RanksApart unless all ranks hold the same trained weights, bit for bit."""
+    if setup.ranks.count == 1:
+        return
+    digest = hashlib.sha256()
+    for weight in trainable_parameters(setup.model).values():
+        digest.update(weight.detach().cpu().numpy().data)
+    digests = setup.ranks.gather(digest.hexdigest())
+    apart = [rank for rank, found in enumerate(digests) if found != digests[0]]
+    if apart:
+        msg = (
+            f"ranks {', '.join(map(str, apart))} hold other weights than rank 0, so the hardware "
+            "or a library computes differently there; resume from the last checkpoint without it"
+        )
+        raise RanksApart(msg)
 
 
 def _manifest(setup: Setup, progress: Progress) -> Manifest:
@@ -110,7 +137,7 @@ def _published_event(
 
 def save_final(setup: Setup, progress: Progress) -> None:
     """Write final/ and final.zip from the model as it is now."""
-    if not progress.step:
+    if not progress.step or not setup.ranks.is_first:
         return
     write, layout = setup.recorder.write, setup.run.layout
     write(Phase(name="final", state="started", unit="bytes"))

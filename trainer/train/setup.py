@@ -11,11 +11,12 @@ from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.build import Split
 from trainer.data.index import Dataset
-from trainer.data.loader import BatchPool, validation_batches, windows
+from trainer.data.loader import BatchPool, Share, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.run.events import RecordSkipped
 from trainer.run.layout import RunLayout
 from trainer.train.efficiency import Efficiency
+from trainer.train.ranks import Ranks
 from trainer.train.recorder import Recorder
 from trainer.train.window import Forward
 
@@ -27,12 +28,19 @@ class RunPaths:
     layout: RunLayout
     attempt: int
     supervisor_pid: int
+    rank: int = 0
+
+    @property
+    def writes_events(self) -> bool:
+        """Whether this is the rank that speaks for all."""
+        return self.rank == 0
 
     @classmethod
     def from_environment(cls, layout: RunLayout) -> "RunPaths":
         """Read what the supervisor set."""
         attempt = int(os.environ.get("QVL_ATTEMPT", "1"))
-        return cls(layout, attempt, int(os.environ.get("QVL_SUPERVISOR_PID", "0")))
+        parent = int(os.environ.get("QVL_SUPERVISOR_PID", "0"))
+        return cls(layout, attempt, parent, int(os.environ.get("RANK", "0")))
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class Setup:
     run: RunPaths
     config: RunConfig
     recorder: Recorder
+    ranks: Ranks
     accelerator: Accelerator
     forward: Forward
     efficiency: Efficiency
@@ -61,14 +70,25 @@ class Setup:
         """The model that is trained."""
         return self.forward.model
 
-    def windows(self, steps_done: int) -> Iterator[Window]:
-        """Yield the windows of the remaining optimizer steps."""
-        return windows(self.pool, self.plan, steps_done, self.total_steps)
+    @property
+    def share(self) -> Share:
+        """Which batches this rank computes."""
+        return Share(self.ranks.rank, self.ranks.count)
 
-    def validation_batches(self) -> Iterator[Batch]:
-        """Yield the whole validation set in file order."""
+    def windows(self, steps_done: int) -> Iterator[Window]:
+        """Yield the windows of the remaining optimizer steps, with this rank's batches."""
+        return windows(self.pool, self.plan, steps_done, self.total_steps, self.share)
+
+    def validation_batches(self) -> Iterator[Batch | None]:
+        """Yield this rank's share of the validation set in file order.
+
+        Every rank gets as many; the last is None where there are not enough for all.
+        """
         samples = len(self.splits["validation"].grouping)
-        return validation_batches(self.pool, samples, self.config.evaluation.batch_size)
+        size = self.config.evaluation.batch_size
+        batches = validation_batches(self.pool, samples, size, self.share)
+        for _ in range(0, samples, size * self.ranks.count):
+            yield next(batches, None)
 
     def validation_singles(self, count: int) -> Iterator[Batch]:
         """Yield the first samples of the validation set, one a batch."""

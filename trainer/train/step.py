@@ -1,18 +1,24 @@
 """Take one optimizer step and record what it did."""
 
 import resource
+from dataclasses import replace
 from time import monotonic
 
 import torch
 
-from trainer.data.batch import Window
+from trainer.data.batch import Totals, Window
 from trainer.model.trainability import TrainabilityProof
 from trainer.run.events import NonFinite, Part, Step
 from trainer.train.progress import Progress
 from trainer.train.schedule import learning_rate
 from trainer.train.setup import Setup
 from trainer.train.skipped import record_skipped, report_edits
-from trainer.train.window import Gradients, accumulate_gradients, clip_gradients
+from trainer.train.window import (
+    Gradients,
+    accumulate_gradients,
+    clip_gradients,
+    sum_over_ranks,
+)
 
 
 class Diverged(ArithmeticError):
@@ -30,11 +36,14 @@ def take_step(
 
     Raises:
         Diverged: This was one non-finite step too many.
+        RanksLost: Another rank has ended.
 
     """
     started = monotonic()
+    window = replace(window, totals=sum(setup.ranks.gather(window.totals), Totals()))
     rates = set_learning_rates(setup, progress.step + 1)
     gradients = accumulate_gradients(setup.forward, window)
+    gradients = sum_over_ranks(setup.forward, setup.ranks, gradients)
     limit = setup.config.optimizer.max_gradient_norm
     gradients = clip_gradients(setup.forward, gradients, limit)
     updated = window.target_tokens > 0 and gradients.not_finite is None
@@ -44,10 +53,10 @@ def take_step(
         prove(setup, progress, window, proof)
         setup.optimizer.step()
     setup.optimizer.zero_grad(set_to_none=True)
-    progress.samples += window.samples
+    progress.samples += window.totals.samples
     progress.target_tokens += window.target_tokens
-    record_skipped(setup, "train", window.skipped, progress.step)
-    report_edits(setup, window.notes, progress.step)
+    record_skipped(setup, "train", window.totals.skipped, progress.step)
+    report_edits(setup, window.totals.notes, progress.step)
     seconds = (data_seconds, computed - started, monotonic() - computed)
     event = step_event(setup, progress, window, gradients, rates, seconds, updated)
     setup.recorder.write(event)
@@ -68,7 +77,7 @@ def set_learning_rates(setup: Setup, step: int) -> dict[str, float]:
 
 def prove(setup: Setup, progress: Progress, window: Window, proof: TrainabilityProof) -> None:
     """Check that gradients reach everything that is meant to learn, until proven."""
-    proved = proof.after_backward(progress.step, window.images > 0)
+    proved = proof.after_backward(progress.step, window.totals.images > 0)
     if proved is not None:
         setup.recorder.write(proved)
 
@@ -80,7 +89,7 @@ def guard(setup: Setup, progress: Progress, window: Window, gradients: Gradients
         progress.nonfinite_in_a_row = 0
         return
     progress.nonfinite_in_a_row += 1
-    records = tuple(f"{source.file}:{source.line}" for source in window.sources)
+    records = tuple(f"{source.file}:{source.line}" for source in window.totals.sources)
     in_a_row = progress.nonfinite_in_a_row
     setup.recorder.write(
         NonFinite(step=progress.step, what=what, in_a_row=in_a_row, records=records)
@@ -103,8 +112,7 @@ def step_event(  # noqa: PLR0913
     updated: bool,
 ) -> Step:
     """Return the record of one step. `seconds`: data wait, forward and backward, optimizer."""
-    total = sum(seconds)
-    positions = window.positions
+    total, totals = sum(seconds), window.totals
     finite = gradients.not_finite is None
     return Step(
         step=progress.step,
@@ -114,17 +122,17 @@ def step_event(  # noqa: PLR0913
         entropy=gradients.mean("entropy"),
         gradient_norm=gradients.norm if finite and window.target_tokens else None,
         learning_rates=rates,
-        target_tokens=window.target_tokens,
-        tokens=window.tokens,
-        padding_share=1.0 - window.tokens / positions if positions else 0.0,
-        samples=window.samples,
-        images=window.images,
+        target_tokens=totals.target_tokens,
+        tokens=totals.tokens,
+        padding_share=1.0 - totals.tokens / totals.positions if totals.positions else 0.0,
+        samples=totals.samples,
+        images=totals.images,
         seconds=total,
         data_seconds=seconds[0],
         compute_seconds=seconds[1],
         optimizer_seconds=seconds[2],
-        tokens_per_second=window.tokens / total if total else None,
-        samples_per_second=window.samples / total if total else None,
+        tokens_per_second=totals.tokens / total if total else None,
+        samples_per_second=totals.samples / total if total else None,
         mfu=setup.efficiency.mfu(window, total),
         peak_memory_bytes=peak_memory_bytes(setup.accelerator.device),
         updated=updated,

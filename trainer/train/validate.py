@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 
-from trainer.data.batch import Batch
-from trainer.run.events import Evaluation, Notice, Phase
+from trainer.data.batch import Batch, Totals
+from trainer.run.events import Evaluation, Notice, Phase, SamplePrediction
 from trainer.train.evaluate import evaluate, predict_samples
 from trainer.train.final import write_validation
 from trainer.train.progress import Progress
@@ -41,30 +41,43 @@ def validate(setup: Setup, progress: Progress, requests: Requests) -> None:
 def _validate(setup: Setup, progress: Progress, requests: Requests) -> float:
     """Return the seconds the metrics took; raises Abandoned."""
     write, config = setup.recorder.write, setup.config
-    metrics = evaluate(setup.forward, _reported(setup, progress, requests))
-    singles = setup.validation_singles(config.evaluation.generated_samples)
-    predictions = []
-    for prediction in predict_samples(setup.forward, singles, config.generation, progress.step):
-        predictions.append(prediction)
-        leave_if_asked(requests)
+    metrics = evaluate(setup.forward, setup.ranks, _reported(setup, progress, requests))
+    predictions = _answers(setup, progress, requests) if setup.ranks.is_first else []
+    leave_if_asked(requests)
     fields = asdict(metrics)
     best = progress.note_evaluation(fields, config.evaluation.early_stopping_min_improvement)
     for event in (Evaluation(step=progress.step, **fields, best=best), *predictions):
         write(event)
-    results = partial(write_validation, setup.run.layout, progress, setup.run.attempt)
-    write_side_file(setup, "validation_results.json", results)
+    if setup.ranks.is_first:
+        results = partial(write_validation, setup.run.layout, progress, setup.run.attempt)
+        write_side_file(setup, "validation_results.json", results)
     return metrics.seconds
 
 
+def _answers(setup: Setup, progress: Progress, requests: Requests) -> list[SamplePrediction]:
+    """Answer a few records by generation, for as long as nobody wants the run to stop."""
+    config, predictions = setup.config, list[SamplePrediction]()
+    singles = setup.validation_singles(config.evaluation.generated_samples)
+    for prediction in predict_samples(setup.forward, singles, config.generation, progress.step):
+        predictions.append(prediction)
+        requests.listen()
+        if requests.heard.stop:
+            break
+    return predictions
+
+
 def _reported(setup: Setup, progress: Progress, requests: Requests) -> Iterator[Batch]:
-    """Yield the validation set, with a progress event and a look at the requests for each batch."""
+    """Yield a share of the validation set; between batches, tell and ask what there is to know."""
     done, total = 0, len(setup.validation_data)
     for batch in setup.validation_batches():
         leave_if_asked(requests)
-        yield batch
-        done += batch.samples + len(batch.skipped)
-        record_skipped(setup, "validation", batch.skipped, progress.step)
-        report_edits(setup, batch.notes, progress.step)
+        if batch is not None:
+            yield batch
+        mine = Totals() if batch is None else Totals.of(batch)
+        totals = sum(setup.ranks.gather(mine), Totals())
+        done += totals.samples + len(totals.skipped)
+        record_skipped(setup, "validation", totals.skipped, progress.step)
+        report_edits(setup, totals.notes, progress.step)
         setup.recorder.write(
             Phase(name="evaluate", state="progress", done=done, total=total, unit="records")
         )

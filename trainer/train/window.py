@@ -10,8 +10,10 @@ from accelerate import Accelerator
 
 from trainer.data.batch import Batch, Window
 from trainer.data.preprocessing import Preprocessing
+from trainer.model.parts import trainable_parameters
 from trainer.objectives.supervised import supervised_terms
 from trainer.train.randomness import seed_micro_batch
+from trainer.train.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,16 @@ class Forward:
 
 
 def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
-    """Run forward and backward over every micro-batch of a window.
+    """Run forward and backward over this rank's micro-batches of a window.
 
     Each micro-batch's summed loss is divided by the target tokens of the whole window, so how
-    the window is cut into micro-batches does not matter.
+    the window is cut into micro-batches, and who computes them, does not matter.
     """
     collected: list[dict[str, torch.Tensor]] = []
-    for index, batch in enumerate(window.batches):
+    for number, batch in zip(window.numbers, window.batches, strict=True):
         if not batch.target_tokens:
             continue
-        seed_micro_batch(forward.seed, window.index, index)
+        seed_micro_batch(forward.seed, window.index, number)
         inputs, labels = forward.inputs(batch)
         with forward.accelerator.autocast():
             terms = supervised_terms(forward.model, inputs, labels)
@@ -97,6 +99,29 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
         for name in (collected[0] if collected else ())
     }
     return Gradients(window.target_tokens, sums)
+
+
+def sum_over_ranks(forward: Forward, ranks: Ranks, gradients: Gradients) -> Gradients:
+    """Return the sums of all ranks; gradients are summed in place, a missing one counts as zero.
+
+    Raises:
+        RanksLost: Another rank has ended.
+
+    """
+    if ranks.count == 1:
+        return gradients
+    weights = list(trainable_parameters(forward.model).values())
+    everybodys = ranks.gather(([it.grad is not None for it in weights], list(gradients.sums)))
+    present = [any(flags) for flags in zip(*(flags for flags, _ in everybodys), strict=True)]
+    for weight, anywhere in zip(weights, present, strict=True):
+        if anywhere and weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    ranks.sum([it.grad for it in weights if it.grad is not None])
+    nothing = torch.zeros((), dtype=torch.float64, device=forward.accelerator.device)
+    names = dict.fromkeys(name for _, sums in everybodys for name in sums)
+    sums = {name: gradients.sums.get(name, nothing.clone()) for name in names}
+    ranks.sum(list(sums.values()))
+    return replace(gradients, sums=sums)
 
 
 def clip_gradients(forward: Forward, gradients: Gradients, max_norm: float) -> Gradients:

@@ -120,8 +120,8 @@ def test_broken_records_leave_holes_with_their_places(load: Load, data_file: Pat
     build = builder(load("instruct"), data_file)
     with pool(build, 0) as inline:
         (window,) = windows(inline, Plan(12, 12, 1, 0, "ab" * 32), 0, 1)
-    assert window.samples == 10
-    reasons = {skipped.source.line: skipped.reason for skipped in window.skipped}
+    assert window.totals.samples == 10
+    reasons = {skipped.source.line: skipped.reason for skipped in window.totals.skipped}
     assert set(reasons) == {5, 8}
     assert "broken JSON" in reasons[5]
     assert "no answer to train" in reasons[8]

@@ -205,8 +205,8 @@ def test_a_batch_without_any_sample_is_legal():
     batch = Batch.from_arrays(collate([], skipped, 0))
     assert (batch.samples, batch.target_tokens, batch.tokens, batch.images) == (0, 0, 0, 0)
     window = Window.of(3, 1, [batch, batch])
-    assert window.skipped == skipped * 2
-    assert (window.target_tokens, window.samples, window.notes) == (0, 0, {})
+    assert window.totals.skipped == skipped * 2
+    assert (window.target_tokens, window.totals.samples, window.totals.notes) == (0, 0, {})
 
 
 @pytest.mark.parametrize("name", ["instruct", "thinking", "base", "qwen2_vl"])

@@ -93,7 +93,7 @@ class Child:
             self.write_step()
             self.requests.poll()
             if self.mode == "stubborn" and self.requests.stop == "stop":
-                self.requests.stop = None
+                self.requests.heard.stop = self.requests.agreed.stop = None
             if self.requests.checkpoint:
                 self.checkpoint("command")
                 self.requests.done("checkpoint", self.say_done)

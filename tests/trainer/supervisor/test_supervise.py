@@ -314,6 +314,15 @@ def test_when_one_rank_dies_the_others_are_stopped(run: SupervisedChild):
     assert run.last(StopRung).reason == "rank 0 ended with SIGKILL"
 
 
+def test_a_rank_that_stays_when_the_others_are_done_is_ended_after_a_while(run: SupervisedChild):
+    run.configure(kill_timeout_seconds=1.0)
+    process = run.start("finish:2", ranks=2)
+    run.end(process)
+    (rung,) = run.all(StopRung)
+    assert (rung.rung, rung.reason) == ("sigterm", "rank 0 ended with 0")
+    assert rung.time - run.last(Step).time > 0.9
+
+
 def test_a_full_disk_does_not_end_the_supervisor_and_its_events_come_later(run: SupervisedChild):
     process = run.start("finish")
     run.wait_for(lambda: len(run.all(Step)) > 5)

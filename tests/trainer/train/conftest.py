@@ -18,6 +18,7 @@ from trainer.demo.shapes import write_shapes
 from trainer.run.codec import decode
 from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
+from trainer.supervisor.ranks import free_port, rank_environment
 
 
 @pytest.fixture(autouse=True)
@@ -37,15 +38,30 @@ class Run:
     def start(self) -> subprocess.Popen[bytes]:
         """Start the next attempt."""
         self.attempt += 1
+        return self._start_one((sys.executable, "-m", "trainer"), {})
+
+    def start_ranks(self, *command: str) -> list[subprocess.Popen[bytes]]:
+        """Start the next attempt with two ranks; without a command as the supervisor does."""
+        self.attempt += 1
+        command = command or (sys.executable, "-m", "trainer")
+        port = free_port()
+        return [
+            self._start_one(command, rank_environment(rank, 2, port, self.attempt, -1))
+            for rank in range(2)
+        ]
+
+    def _start_one(self, command: tuple[str, ...], told: dict[str, str]) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
+            **told,
             "QVL_ATTEMPT": str(self.attempt),
             "OMP_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
         }
+        environment.pop("QVL_LOCK_FD", None)  # the run is not locked
         with self.layout.console.open("ab") as console:
             process = subprocess.Popen(
-                [sys.executable, "-m", "trainer", str(self.layout.root)],
+                [*command, str(self.layout.root)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
