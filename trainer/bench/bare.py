@@ -6,6 +6,7 @@ Written out here on purpose, with nothing of the loop in it: what the loop adds 
 # N target tokens of a batch, H hidden, V vocabulary
 
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,13 +15,11 @@ from torch.nn.functional import cross_entropy
 from trainer.bench.files import BenchFiles
 from trainer.bench.ours import prepared
 from trainer.bench.turns import StepDone, Turns
-from trainer.data.batch import Batch, Window
+from trainer.data.batch import Window
 from trainer.model.body import base_of
 from trainer.objectives.supervised import target_rows
 from trainer.train.setup import Setup
 from trainer.train.step import set_learning_rates
-
-Ready = tuple[dict[str, Tensor], Tensor, Tensor]  # a batch's inputs, label rows (N,), labels (N,)
 
 
 def train_bare_steps(files: BenchFiles, turns: Turns) -> None:
@@ -31,28 +30,21 @@ def train_bare_steps(files: BenchFiles, turns: Turns) -> None:
         turns.report()
         while wanted := turns.wait():
             fetched = list(islice(windows, wanted))
-            ready = [[_ready(setup, batch) for batch in window.batches] for window in fetched]
             turns.start_clock()
-            for window, batches in zip(fetched, ready, strict=True):
+            for window in fetched:
                 progress.step += 1
                 set_learning_rates(setup, progress.step)
-                turns.step(_done(window, _step(setup, window, batches)))
+                turns.step(_done(window, _step(setup, window)))
 
 
-def _ready(setup: Setup, batch: Batch) -> Ready:
-    inputs, labels = setup.forward.inputs(batch)
-    rows, wanted = target_rows(labels)
-    device = setup.accelerator.device
-    return inputs, rows.to(device), wanted.to(device)
-
-
-def _step(setup: Setup, window: Window, batches: list[Ready]) -> float:
+def _step(setup: Setup, window: Window) -> float:
     """Return the loss of an optimizer step; its number is waited for, as everybody does."""
     trained = [weight for weight in setup.model.parameters() if weight.requires_grad]
     total = torch.zeros((), device=setup.accelerator.device)
-    for inputs, rows, wanted in batches:
+    for batch in window.batches:
+        inputs, labels = setup.forward.inputs(batch)
         with setup.accelerator.autocast():
-            loss = _loss(setup.model, inputs, rows, wanted) / window.target_tokens
+            loss = _loss(setup.model, inputs, labels) / window.target_tokens
         loss.backward()
         total += loss.detach()
     torch.nn.utils.clip_grad_norm_(trained, setup.config.optimizer.max_gradient_norm)
@@ -61,12 +53,11 @@ def _step(setup: Setup, window: Window, batches: list[Ready]) -> float:
     return total.item()
 
 
-def _loss(
-    model: torch.nn.Module, inputs: dict[str, Tensor], rows: Tensor, wanted: Tensor
-) -> Tensor:
+def _loss(model: torch.nn.Module, inputs: dict[str, Any], labels: Tensor) -> Tensor:
     """Return the summed cross entropy; the head runs on rows that have a label."""
     base = base_of(model)
     hidden = base.model(**inputs, use_cache=False).last_hidden_state.flatten(0, 1)
+    rows, wanted = (it.to(hidden.device) for it in target_rows(labels))
     logits = base.lm_head(hidden[rows])  # (N, V)
     return cross_entropy(logits.float(), wanted, reduction="sum")
 
