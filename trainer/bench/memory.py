@@ -1,9 +1,10 @@
 """The most memory a process has held so far."""
 
-import sys
 from pathlib import Path
 
 import psutil
+
+from trainer.bench.gpu import gpu_peak_bytes
 
 RESIDENT_PEAK = "VmHWM:"
 
@@ -16,7 +17,7 @@ def peak_memory_bytes() -> dict[str, int | None]:
     children = psutil.Process().children(recursive=True)
     own = resident_peak_bytes("self")
     together = own + sum(resident_peak_bytes(child.pid) for child in children)
-    return {"process": own, "with_children": together, "gpu": _gpu_peak_bytes()}
+    return {"process": own, "with_children": together, "gpu": gpu_peak_bytes()}
 
 
 def resident_peak_bytes(process: int | str) -> int:
@@ -29,10 +30,3 @@ def resident_peak_bytes(process: int | str) -> int:
         if line.startswith(RESIDENT_PEAK):
             return int(line.split()[1]) * 1024
     return 0  # it is ending and holds nothing any more
-
-
-def _gpu_peak_bytes() -> int | None:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return None
-    return torch.cuda.max_memory_allocated()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 
 import psutil
 
+from trainer.bench.gpu import finish_gpu_work, free_unused_gpu_memory
 from trainer.bench.memory import peak_memory_bytes
 
 
@@ -82,6 +83,9 @@ class Turns:
 
     def step(self, done: StepDone) -> bool:
         """Note a step and return whether it was the turn's last one; then all are reported."""
+        is_last = len(self._steps) + 1 == self._wanted
+        if is_last:
+            finish_gpu_work()  # it would go on while this process is not timed
         now = Clocks.now()
         taken = {
             "seconds": now.seconds - self._started.seconds,
@@ -89,8 +93,8 @@ class Turns:
         }
         self._steps.append({**asdict(done), **taken})
         self._started = now
-        if len(self._steps) < self._wanted:
-            return False
-        self.report(steps=self._steps, memory=peak_memory_bytes())
-        self._steps = []
-        return True
+        if is_last:
+            free_unused_gpu_memory()
+            self.report(steps=self._steps, memory=peak_memory_bytes())
+            self._steps = []
+        return is_last
