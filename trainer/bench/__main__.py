@@ -8,6 +8,7 @@ from trainer.bench.files import BenchFiles
 from trainer.bench.turns import NoMoreTurns, Turns
 from trainer.config.errors import ConfigError
 from trainer.data.errors import DataError
+from trainer.model.errors import ModelError
 
 
 def play(role: str, files: BenchFiles, turns: Turns) -> None:
@@ -31,7 +32,7 @@ def play(role: str, files: BenchFiles, turns: Turns) -> None:
 
 
 def main(role: str, folder: str) -> None:
-    """Play a role; what is wrong with configuration or data is reported, the rest is a traceback.
+    """Play a role; what is wrong with configuration, data or model is reported, the rest is a traceback.
 
     A run that ends by itself has taken all its steps, so it has no more turns either.
     """
@@ -44,6 +45,8 @@ def main(role: str, folder: str) -> None:
         turns.report(failed=str(error), code=error.code)
     except (ConfigError, DataError) as error:
         turns.report(failed=str(error), code=2)
+    except ModelError as error:
+        turns.report(failed=str(error), code=1)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer.bench.files import BenchFiles
+from trainer.bench.local import local_config
 from trainer.bench.turns import Turns
-from trainer.config.load import load_config
 from trainer.config.schema import RunConfig
 from trainer.data.index import Dataset, index_file
 from trainer.data.preprocessing import Preprocessing
@@ -26,7 +26,7 @@ def measure_input(files: BenchFiles, turns: Turns) -> None:
     The index is made anew, with SHA-256 of everything. The reader parses records. The loader makes
     batches in its workers, from decoding to patches, and gives them to nobody.
     """
-    config = load_config(files.config)
+    config = local_config(files)
     dataset, index = _index(config)
     turns.report(index=index, reader=_reader(config, dataset), loader=_loader(config, dataset))
 

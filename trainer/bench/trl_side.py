@@ -22,10 +22,10 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTr
 
 from trainer.bench.errors import BenchFailed
 from trainer.bench.files import BenchFiles, Windows
+from trainer.bench.local import local_config
 from trainer.bench.rows import comparable_rows
 from trainer.bench.trl_processor import picture_processor
 from trainer.bench.turns import StepDone, Turns
-from trainer.config.load import load_config
 from trainer.config.schema import RunConfig
 from trainer.data.build import BatchBuilder
 from trainer.data.index import Dataset as Indexed
@@ -44,7 +44,7 @@ def train_with_trl(files: BenchFiles, turns: Turns, *, tuned: bool) -> None:
         BenchFailed: The configuration or the records have no equal in TRL.
 
     """
-    config = load_config(files.config)
+    config = local_config(files)
     windows = files.read_windows()
     preprocessing = Preprocessing.load(config.model, config.data)
     rows, places = _rows(files, config, preprocessing, windows)
