@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.program import Program
@@ -15,6 +16,8 @@ from trainer.run.tail import EventTail
 from trainer.train.checkpoint import newest_verified_checkpoint
 
 pytestmark = pytest.mark.slow
+
+SECRET = b"hf_thisMustNotBeWrittenAnywhere"
 
 
 @pytest.fixture
@@ -39,11 +42,34 @@ def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) ->
     made.clean_up()
 
 
+def listening(pid: int) -> list[object]:
+    """Return what a process and those it started wait for connections on."""
+    supervisor = psutil.Process(pid)
+    processes = [supervisor, *supervisor.children(recursive=True)]
+    assert len(processes) > 2  # trainer and data worker
+    found = [it for process in processes for it in process.net_connections("inet")]
+    return [it for it in found if it.status == psutil.CONN_LISTEN]
+
+
+def open_to_others(root: Path) -> list[Path]:
+    """Return what others than the user may read or write."""
+    return [path for path in (root, *root.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+def holding(root: Path, secret: bytes) -> list[Path]:
+    """Return the files that hold a secret."""
+    return [it for it in root.rglob("*") if it.is_file() and secret in it.read_bytes()]
+
+
 def steps_of_attempt(program: Program, attempt: int) -> list[int]:
     return [event.step for event in program.events(Step) if event.attempt == attempt]
 
 
-def test_a_run_survives_its_terminal_its_supervisor_and_a_stop(program: Program):
+def test_a_run_survives_its_terminal_its_supervisor_and_a_stop(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_TOKEN", SECRET.decode())
+    monkeypatch.setenv("WANDB_API_KEY", SECRET.decode())
     # A follower that loses its terminal goes; the run does not notice.
     follower = program.start(*program.train())
     program.wait_for(lambda: len(program.events(Step)) >= 2)
@@ -52,12 +78,17 @@ def test_a_run_survives_its_terminal_its_supervisor_and_a_stop(program: Program)
     before = len(program.events(Step))
     program.wait_for(lambda: len(program.events(Step)) > before + 1)
 
+    # Nobody else can read it, nothing of it listens, and it keeps no secret of its user's.
+    (supervisor,) = program.events(SupervisorStarted)
+    assert listening(supervisor.pid) == []
+    assert open_to_others(program.layout.root) == []
+    assert holding(program.layout.root, SECRET) == []
+
     # A second start, and a resume, say who holds it.
     assert "the run is held by process" in program.call(*program.train(), code=1)
     assert "the run is held by process" in program.call("resume", "real", code=1)
 
     # Its supervisor killed: the trainer saves and leaves, and the lock is held until then.
-    (supervisor,) = program.events(SupervisorStarted)
     (rank,) = program.events(RankStarted)
     os.kill(supervisor.pid, signal.SIGKILL)
     program.wait_for(lambda: not Path(f"/proc/{rank.pid}").exists())
@@ -90,6 +121,8 @@ def test_a_run_survives_its_terminal_its_supervisor_and_a_stop(program: Program)
     assert list(state.steps["step"]) == list(range(1, 61))
     assert newest_verified_checkpoint(program.layout, print) is not None
     assert "is finished" in program.call("resume", "real")
+    assert open_to_others(program.layout.root) == []
+    assert holding(program.layout.root, SECRET) == []
 
 
 def test_ctrl_c_once_stops_with_a_checkpoint_and_says_so(program: Program):

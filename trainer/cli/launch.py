@@ -31,7 +31,7 @@ def make_run(layout: RunLayout, config: RunConfig) -> None:
     try:
         layout.root.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_overs(layout)
-        temporary.mkdir()
+        temporary.mkdir(mode=0o700)
         write_config(RunLayout(temporary), config)
         rename(temporary, layout.root)
     except OSError as error:

@@ -54,6 +54,7 @@ def write_owner(layout: RunLayout, owner: Owner) -> None:
     """Put the owner into the run directory; a reader sees the old one or the new one, whole."""
     temporary = layout.owner.with_name(f"{layout.owner.name}.tmp-{os.getpid()}")
     try:
+        temporary.touch(mode=0o600)
         temporary.write_bytes(orjson.dumps(owner, option=orjson.OPT_APPEND_NEWLINE))
         temporary.replace(layout.owner)
     except OSError:

@@ -1,7 +1,8 @@
-"""What the supervisor itself says, in the run's console.log."""
+"""console.log of a run: what its processes write, and what the supervisor itself says."""
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ def open_console(path: Path) -> int:
     A full or read-only disk must not keep a run from being supervised.
     """
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return os.dup(sys.stderr.fileno())
 
@@ -23,6 +24,25 @@ def report(console: int, text: str) -> None:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     with contextlib.suppress(OSError):
         os.write(console, f"[supervisor {stamp}] {text}\n".encode(errors="replace"))
+
+
+def rotate_console(console: int, path: Path, limit_bytes: int) -> bool:
+    """Move a console.log that grew past the limit to `.1`; return whether that was done.
+
+    Processes go on writing to the same open file, so its content is copied and then cut off; what
+    they write in that very moment is lost.
+
+    Raises:
+        OSError: There is no room for the copy; nothing was cut off.
+
+    """
+    if os.fstat(console).st_size <= limit_bytes or not path.exists():
+        return False
+    older = path.with_name(f"{path.name}.1")
+    shutil.copyfile(path, older)
+    older.chmod(0o600)
+    os.truncate(path, 0)
+    return True
 
 
 def last_words(path: Path, start: int, limit_bytes: int = 4096) -> str:

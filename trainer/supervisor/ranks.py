@@ -3,31 +3,28 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.supervisor.python import python_environment
 
+# Ranks meet through a file; the Accelerator only wants to see an address. They talk over loopback.
+AMONG_RANKS = {
+    "MASTER_ADDR": "127.0.0.1",
+    "MASTER_PORT": "29500",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "NCCL_SOCKET_IFNAME": "lo",
+}
 
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
-
-def rank_environment(
-    rank: int, ranks: int, port: int, attempt: int, lock_fd: int
-) -> dict[str, str]:
-    """Return what a rank is told through its environment."""
+def rank_environment(rank: int, ranks: int, attempt: int, lock_fd: int) -> dict[str, str]:
+    """Return what a rank is told through its environment; one alone is told of no others."""
+    others = {"LOCAL_RANK": str(rank), **AMONG_RANKS} if ranks > 1 else {}
     return {
+        **others,
         "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(ranks),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
         "QVL_ATTEMPT": str(attempt),
         "QVL_LOCK_FD": str(lock_fd),
         "QVL_SUPERVISOR_PID": str(os.getpid()),
@@ -57,9 +54,8 @@ class Ranks:
 
         """
         try:
-            port = free_port()
             for rank in range(ranks):
-                told = rank_environment(rank, ranks, port, attempt, self._lock_fd)
+                told = rank_environment(rank, ranks, attempt, self._lock_fd)
                 self._processes.append(self._start_one(command, told, console, cwd))
         except OSError as error:
             raise RankStartError(f"the trainer could not be started: {error}") from error
@@ -76,6 +72,7 @@ class Ranks:
             env={**python_environment(), **told},
             pass_fds=(self._lock_fd,),
             process_group=0,
+            umask=0o077,  # data and weights are the user's alone
         )
 
     @property

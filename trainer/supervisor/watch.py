@@ -17,7 +17,7 @@ from trainer.run.events import (
     SupervisorStarted,
 )
 from trainer.run.owner import beat, this_process, write_owner
-from trainer.supervisor.console import last_words
+from trainer.supervisor.console import last_words, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import Rung, StopLadder, default_stop_timeout
 from trainer.supervisor.ranks import Ranks, RankStartError
@@ -30,6 +30,7 @@ TICK_SECONDS = 0.1
 JUDGE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 TELEMETRY_FILE_BYTES = 64 * 2**20
+CONSOLE_FILE_BYTES = 64 * 2**20
 LAST_EVENTS_SECONDS = 10.0  # how long a full disk may hold up the exit record
 
 
@@ -201,6 +202,16 @@ class AttemptWatch:
         for alert in evaluate_rules(run.state, run.alert_memory):
             self._write(alert)
         self._monitor.flush()
+        self._rotate_console()
+
+    def _rotate_console(self) -> None:
+        console = self._run.layout.console
+        try:
+            if rotate_console(self._run.console, console, CONSOLE_FILE_BYTES):
+                self._console_start = 0
+                self._run.report(f"what came before is in {console.name}.1")
+        except OSError as error:
+            self._run.report(f"{console.name} could not be moved aside: {error}")
 
     def _say_stalled(self, silent_seconds: float, limit_seconds: float) -> None:
         stalled = self._stall.stalled

@@ -140,6 +140,11 @@ def found_checkpoints(layout: RunLayout) -> Iterator[tuple[int, Path]]:
                 yield step, folder
 
 
+def rejected_checkpoints(layout: RunLayout) -> list[Path]:
+    """Return the folders of checkpoints that were set aside."""
+    return sorted(layout.checkpoints.glob(f"{REJECTED_PREFIX}*"))
+
+
 def remove_leftovers(layout: RunLayout, notify: Callable[[AnyEvent], object]) -> None:
     """Remove temporary folders of dead attempts and report what is not ours.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
+from accelerate.utils import ProjectConfiguration
 
 from trainer.config.load import dump_config
 from trainer.config.schema import RunConfig
@@ -27,7 +27,7 @@ from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
 from trainer.train.progress import Progress
-from trainer.train.ranks import PATIENCE, Ranks
+from trainer.train.ranks import Ranks
 from trainer.train.recorder import Recorder
 from trainer.train.requests import Requests
 from trainer.train.resume import StartingPoint, find_starting_point, restore
@@ -36,8 +36,8 @@ from trainer.train.skipped import read_skipped
 from trainer.train.window import Forward
 
 
-def build_accelerator(config: RunConfig, layout: RunLayout) -> Accelerator:
-    """Return the process's Accelerator on the configured device, of its own among several ranks.
+def usable_gpus(config: RunConfig) -> int:
+    """Return how many GPUs a run may use.
 
     Raises:
         ModelError: A GPU was asked for and there is none, or there are fewer than ranks.
@@ -50,12 +50,16 @@ def build_accelerator(config: RunConfig, layout: RunLayout) -> Accelerator:
     if 0 < gpus < config.training.ranks:
         msg = f"training.ranks is {config.training.ranks} but {gpus} GPUs can be used; lower it"
         raise ModelError(msg)
+    return gpus
+
+
+def build_accelerator(config: RunConfig, layout: RunLayout) -> Accelerator:
+    """Return the process's Accelerator on the configured device, of its own among several ranks."""
     return Accelerator(
         cpu=config.model.device == "cpu",
         mixed_precision="bf16" if config.model.dtype == "bf16" else "no",
         log_with=list(config.training.log_with) or None,
         project_config=ProjectConfiguration(logging_dir=str(layout.root / "trackers")),
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
@@ -69,8 +73,9 @@ def prepare(
         RanksLost: Another rank has ended.
 
     """
+    gpus = usable_gpus(config)
+    ranks = Ranks.join(run.layout.root / f".ranks-{run.attempt}", gpus=gpus > 0)
     accelerator = build_accelerator(config, run.layout)
-    ranks = Ranks.joined()
     requests.share = ranks.gather
     with ranks.first_before_others():
         folder = ensure_local(config.model, recorder.write)

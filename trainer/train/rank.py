@@ -25,7 +25,7 @@ from trainer.train.ranks import Ranks, RanksLost
 from trainer.train.recorder import Recorder, tell
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import Requests, StoppedBeforeTraining
-from trainer.train.resume import earlier_threads
+from trainer.train.resume import CheckpointRefused, earlier_threads
 from trainer.train.save import RanksApart
 from trainer.train.setup import RunPaths, Setup
 from trainer.train.skipped import write_data_record
@@ -42,6 +42,7 @@ EXPECTED = (
     WorkerFailed,
     Diverged,
     RanksApart,
+    CheckpointRefused,
     OSError,
 )
 MEMORY_ADVICE = (
@@ -94,7 +95,7 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
         if requests.training or not requests.heard.stop:
             ending = Ending(FAILED)  # why, is the other's to say
     except EXPECTED as error:
-        bad_input = isinstance(error, DataError | ConfigError)
+        bad_input = isinstance(error, DataError | ConfigError | CheckpointRefused)
         ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
         tell(traceback.format_exc())

@@ -1,9 +1,11 @@
 """What the ranks of a run tell each other: sums of tensors, and what one says to all."""
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -31,12 +33,30 @@ class Ranks:
     words: Any = None  # the process group of `gather`: over the host, whatever gradients go over
 
     @classmethod
-    def joined(cls) -> "Ranks":
-        """Return the ranks of the process group that the Accelerator opened, if it did."""
-        if not distributed.is_initialized():
+    def join(cls, meeting_file: Path, *, gpus: bool) -> "Ranks":
+        """Meet the other ranks of this attempt through a file, and return all of them.
+
+        To be called before the Accelerator is made, which would open a port to meet on.
+
+        Raises:
+            RanksLost: Another rank has ended.
+
+        """
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
             return cls()
-        words = distributed.new_group(backend="gloo", timeout=PATIENCE)
-        return cls(distributed.get_rank(), distributed.get_world_size(), words)
+        rank = int(os.environ["RANK"])
+        store = distributed.FileStore(str(meeting_file), count)  # pyright: ignore[reportPrivateImportUsage]
+        with _peers():
+            distributed.init_process_group(
+                "nccl" if gpus else "gloo",
+                store=store,
+                rank=rank,
+                world_size=count,
+                timeout=PATIENCE,
+            )
+            words = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        return cls(rank, count, words)
 
     @property
     def is_first(self) -> bool:

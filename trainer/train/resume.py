@@ -17,6 +17,7 @@ from trainer.train.checkpoint import (
     found_checkpoints,
     newest_verified_checkpoint,
     reject_checkpoint,
+    rejected_checkpoints,
     remove_leftovers,
 )
 from trainer.train.fingerprint import fingerprint
@@ -38,18 +39,28 @@ class StartingPoint:
     optimizer_tensors: dict[str, torch.Tensor]
 
 
+class CheckpointRefused(RuntimeError):
+    """The run has checkpoints, but none it may go on from."""
+
+
 def find_starting_point(
     layout: RunLayout, config: RunConfig, data_sha256: str, notify: Notify
 ) -> StartingPoint:
-    """Return the newest checkpoint of this run that can be trusted.
+    """Return the newest checkpoint of this run that can be trusted, else the very beginning.
 
-    Damaged checkpoints, and those of another run, are set aside with an event each.
+    Damaged checkpoints are set aside with an event each.
+
+    Raises:
+        CheckpointRefused: The run was trained further, but not with this configuration or data,
+            or all its checkpoints are damaged. Beginning anew is for people to decide.
+
     """
     remove_leftovers(layout, notify)
     while (found := newest_verified_checkpoint(layout, notify)) is not None:
         folder, manifest = found
+        _refuse_foreign(folder, manifest, fingerprint(config), data_sha256)
         try:
-            start = _read(folder, manifest, fingerprint(config), data_sha256)
+            start = _read(folder, manifest)
         except (ValueError, OSError, SafetensorError) as error:
             reject_checkpoint(layout, manifest.step, str(error), notify)
             continue
@@ -57,6 +68,12 @@ def find_starting_point(
             message = f"versions changed since {folder.name}: {', '.join(changes)}"
             notify(Notice(topic="versions", message=message, step=manifest.step))
         return start
+    if rejected := rejected_checkpoints(layout):
+        names = ", ".join(path.name for path in rejected)
+        raise CheckpointRefused(
+            f"{layout.checkpoints}: no checkpoint is left to go on from; set aside are {names}; "
+            "restore one from a copy, or remove them all to begin again at step 0"
+        )
     return StartingPoint(None, Progress(), {}, {})
 
 
@@ -70,13 +87,19 @@ def earlier_threads(layout: RunLayout) -> int:
     return 0
 
 
-def _read(folder: Path, manifest: Manifest, expected: str, data_sha256: str) -> StartingPoint:
+def _refuse_foreign(folder: Path, manifest: Manifest, expected: str, data_sha256: str) -> None:
     if manifest.fingerprint != expected:
-        msg = "it belongs to a run with another configuration"
-        raise ValueError(msg)
+        raise CheckpointRefused(
+            f"{folder}: was trained with another configuration, so the same numbers cannot go on; "
+            "undo the change in config.yaml, or start a new run"
+        )
     if manifest.data_sha256 != data_sha256:
-        msg = "it was trained on other data"
-        raise ValueError(msg)
+        raise CheckpointRefused(
+            f"{folder}: was trained on other data; restore the files, or start a new run"
+        )
+
+
+def _read(folder: Path, manifest: Manifest) -> StartingPoint:
     progress, optimizer_steps = decode_progress((folder / STATE_NAME).read_bytes())
     if progress.step != manifest.step:
         msg = f"state.json is of step {progress.step}, the manifest of step {manifest.step}"

@@ -15,6 +15,7 @@ from trainer.run.events import AnyEvent, Exit, Notice, StopRung, SupervisorStart
 from trainer.run.layout import RunLayout
 from trainer.run.lock import acquire_run_lock, is_locked
 from trainer.run.tail import EventTail
+from trainer.supervisor.console import open_console, report, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import StopLadder, default_stop_timeout
 from trainer.supervisor.logout import in_login_session, parse_properties, what_logout_does
@@ -143,9 +144,10 @@ def test_any_foreign_exit_code_is_a_failure_with_code_1():
 
 
 def test_a_rank_is_told_where_it_is():
-    told = rank_environment(1, 4, 2345, 3, 9)
+    told = rank_environment(1, 4, 3, 9)
     assert (told["RANK"], told["LOCAL_RANK"], told["WORLD_SIZE"]) == ("1", "1", "4")
-    assert (told["MASTER_ADDR"], told["MASTER_PORT"]) == ("127.0.0.1", "2345")
+    assert told["GLOO_SOCKET_IFNAME"] == "lo"
+    assert "LOCAL_RANK" not in rank_environment(0, 1, 3, 9)  # one alone opens no connection
     assert (told["QVL_ATTEMPT"], told["QVL_LOCK_FD"]) == ("3", "9")
     assert told["QVL_SUPERVISOR_PID"] == str(os.getpid())
 
@@ -195,6 +197,22 @@ def test_a_long_journal_moves_aside(tmp_path: Path):
 
 def said_nothing(text: str) -> None:
     raise AssertionError(text)
+
+
+def test_a_long_console_moves_aside_while_it_is_written_to(tmp_path: Path):
+    path = tmp_path / "console.log"
+    console = open_console(path)
+    report(console, "first")
+    assert not rotate_console(console, path, 1000)
+    report(console, "x" * 1000)
+    assert rotate_console(console, path, 1000)
+    report(console, "last")  # over the same descriptor, as the processes of a run do
+    assert path.read_text().endswith("last\n")
+    assert "first" not in path.read_text()
+    older = tmp_path / "console.log.1"
+    assert "first" in older.read_text()
+    assert {it.stat().st_mode & 0o777 for it in (path, older)} == {0o600}
+    os.close(console)
 
 
 def test_a_login_session_is_known_by_its_cgroup(tmp_path: Path):

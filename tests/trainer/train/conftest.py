@@ -18,7 +18,7 @@ from trainer.demo.shapes import write_shapes
 from trainer.run.codec import decode
 from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
-from trainer.supervisor.ranks import free_port, rank_environment
+from trainer.supervisor.ranks import rank_environment
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +44,8 @@ class Run:
         """Start the next attempt with two ranks; without a command as the supervisor does."""
         self.attempt += 1
         command = command or (sys.executable, "-m", "trainer")
-        port = free_port()
         return [
-            self._start_one(command, rank_environment(rank, 2, port, self.attempt, -1))
+            self._start_one(command, rank_environment(rank, 2, self.attempt, -1))
             for rank in range(2)
         ]
 

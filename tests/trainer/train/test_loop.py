@@ -3,10 +3,7 @@
 import json
 import math
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,12 +11,10 @@ from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from trainer.config.load import dump_config, load_config
+from tests.training import Trained, Training
 from trainer.data.errors import DataChanged, DataRefused
 from trainer.data.lengths import length_table
 from trainer.model.modes import evaluating
-from trainer.run.append import EventWriter
-from trainer.run.codec import decode
 from trainer.run.commands import send_command
 from trainer.run.events import (
     AnyEvent,
@@ -35,73 +30,20 @@ from trainer.run.events import (
     SamplePrediction,
     Step,
 )
-from trainer.run.layout import RunLayout
 from trainer.train import rehearsal
-from trainer.train.loop import Outcome, train
-from trainer.train.prepare import prepare
-from trainer.train.progress import Progress
-from trainer.train.recorder import Recorder
 from trainer.train.rehearsal import rehearse_largest_batch
-from trainer.train.requests import Requests, StoppedBeforeTraining
-from trainer.train.setup import RunPaths, Setup
-from trainer.train.skipped import write_data_record
+from trainer.train.requests import StoppedBeforeTraining
+from trainer.train.resume import CheckpointRefused
 from trainer.train.step import Diverged
 from trainer.train.trackers import start_trackers, track
 
 PREDICTIONS_PER_RUN = 2
 
 
-@dataclass
-class Trained:
-    """A run in this process."""
-
-    setup: Setup
-    progress: Progress
-    requests: Requests
-
-    def go(self) -> Outcome:
-        with self.setup.pool:
-            write_data_record(self.setup)
-            return train(self.setup, self.progress, self.requests)
-
-    def of(self, kind: type) -> list[Any]:
-        lines = self.setup.run.layout.events.read_bytes().splitlines()
-        events: list[AnyEvent] = [decode(line) for line in lines]
-        return [event for event in events if isinstance(event, kind)]
-
-
 @pytest.fixture
-def prepared(
-    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
-) -> Callable[..., Trained]:
+def prepared(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Training:
     """Return a function that prepares a run (again, with the same name) from options."""
-
-    def make(*options: str, attempt: int = 1) -> Trained:
-        layout = RunLayout(tmp_path / "run")
-        layout.root.mkdir(exist_ok=True)
-        fixed = (
-            f"model.path={tiny_checkpoint}",
-            "model.dtype=fp32",
-            "model.quantization=none",
-            f"data.train={shapes[0]}",
-            f"data.validation={shapes[1]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=0",
-            "optimizer.name=adamw",
-            "training.max_steps=4",
-            "training.threads=1",
-            "evaluation.every_steps=100",
-            "evaluation.at_end=false",
-        )
-        config = load_config("balanced", [*fixed, *options])
-        layout.config.write_text(dump_config(config))
-        run = RunPaths(layout, attempt, supervisor_pid=0)
-        recorder = Recorder(EventWriter(layout.events, attempt))
-        requests = Requests(layout, attempt, 0)
-        setup, progress = prepare(run, config, recorder, requests)
-        return Trained(setup, progress, requests)
-
-    return make
+    return Training(tmp_path, tiny_checkpoint, shapes)
 
 
 def break_gradient(trained: Trained, steps: set[int], value: float) -> None:
@@ -117,7 +59,7 @@ def break_gradient(trained: Trained, steps: set[int], value: float) -> None:
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_gradient_that_is_not_finite_moves_nothing_and_is_reported(
-    prepared: Callable[..., Trained], value: float
+    prepared: Training, value: float
 ):
     trained = prepared()
     break_gradient(trained, {2}, value)
@@ -130,7 +72,7 @@ def test_a_gradient_that_is_not_finite_moves_nothing_and_is_reported(
 
 
 def test_too_many_non_finite_steps_in_a_row_end_the_run_and_leave_no_checkpoint(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared("training.max_nonfinite_steps=2", "training.max_steps=9")
     break_gradient(trained, {3, 4, 5}, math.nan)
@@ -139,7 +81,7 @@ def test_too_many_non_finite_steps_in_a_row_end_the_run_and_leave_no_checkpoint(
     assert not trained.of(CheckpointPublished)
 
 
-def test_a_loss_that_is_not_finite_is_null_in_the_events(prepared: Callable[..., Trained]):
+def test_a_loss_that_is_not_finite_is_null_in_the_events(prepared: Training):
     trained = prepared("training.max_nonfinite_steps=1")
     weights = dict(trained.setup.model.named_parameters())
     weights["base_model.model.model.language_model.norm.weight"].data[0] = math.nan
@@ -151,7 +93,7 @@ def test_a_loss_that_is_not_finite_is_null_in_the_events(prepared: Callable[...,
 
 
 def test_training_stops_early_when_validation_no_longer_improves(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared(
         "training.max_steps=9",
@@ -166,7 +108,7 @@ def test_training_stops_early_when_validation_no_longer_improves(
     assert (final.step, final.partial) == (3, False)
 
 
-def test_the_best_checkpoint_is_kept_beside_the_newest_two(prepared: Callable[..., Trained]):
+def test_the_best_checkpoint_is_kept_beside_the_newest_two(prepared: Training):
     trained = prepared(
         "training.max_steps=6",
         "checkpoint.every_steps=1",
@@ -180,7 +122,7 @@ def test_the_best_checkpoint_is_kept_beside_the_newest_two(prepared: Callable[..
 
 
 def test_no_scheduled_checkpoint_is_written_before_the_step_asked_for(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared("checkpoint.every_steps=1", "checkpoint.not_before_step=3")
     trained.go()
@@ -188,7 +130,7 @@ def test_no_scheduled_checkpoint_is_written_before_the_step_asked_for(
     assert published == [(3, "schedule"), (4, "end")]
 
 
-def test_commands_take_effect_and_are_acknowledged(prepared: Callable[..., Trained]):
+def test_commands_take_effect_and_are_acknowledged(prepared: Training):
     trained = prepared("generation.max_new_tokens=3", "evaluation.generated_samples=2")
     layout = trained.setup.run.layout
     asked = [send_command(layout, 1, name) for name in ("checkpoint", "evaluate")]
@@ -204,7 +146,7 @@ def test_commands_take_effect_and_are_acknowledged(prepared: Callable[..., Train
     assert shown.prompt.count("<|image_pad|>") == 1
 
 
-def test_a_stop_writes_a_checkpoint_and_a_partial_result(prepared: Callable[..., Trained]):
+def test_a_stop_writes_a_checkpoint_and_a_partial_result(prepared: Training):
     trained = prepared("training.max_steps=50")
     layout = trained.setup.run.layout
 
@@ -224,7 +166,7 @@ def test_a_stop_writes_a_checkpoint_and_a_partial_result(prepared: Callable[...,
     assert trained.of(CommandDone)
 
 
-def test_a_stop_that_comes_before_training_leaves_at_once(prepared: Callable[..., Trained]):
+def test_a_stop_that_comes_before_training_leaves_at_once(prepared: Training):
     trained = prepared()
     send_command(trained.setup.run.layout, 1, "stop")
     with pytest.raises(StoppedBeforeTraining):
@@ -232,7 +174,7 @@ def test_a_stop_that_comes_before_training_leaves_at_once(prepared: Callable[...
 
 
 def test_a_stop_in_the_middle_of_a_validation_is_obeyed_and_made_up_for(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     options = ("evaluation.every_steps=2", "evaluation.batch_size=1", "generation.max_new_tokens=2")
     trained = prepared(*options)
@@ -252,7 +194,7 @@ def test_a_stop_in_the_middle_of_a_validation_is_obeyed_and_made_up_for(
 
 
 def test_a_broken_record_leaves_a_hole_and_is_named_once(
-    prepared: Callable[..., Trained], shapes: tuple[Path, Path], tmp_path: Path
+    prepared: Training, shapes: tuple[Path, Path], tmp_path: Path
 ):
     lines = shapes[0].read_text().splitlines()[:6]
     lines[2] = '{"messages": ['
@@ -268,9 +210,7 @@ def test_a_broken_record_leaves_a_hole_and_is_named_once(
     assert record["skipped_records"][0]["line"] == 3
 
 
-def test_a_broken_record_ends_the_run_where_that_is_asked_for(
-    prepared: Callable[..., Trained], tmp_path: Path
-):
+def test_a_broken_record_ends_the_run_where_that_is_asked_for(prepared: Training, tmp_path: Path):
     data = tmp_path / "broken.jsonl"
     data.write_text('{"messages": [\n')
     trained = prepared(f"data.train={data}", "data.bad_records=refuse")
@@ -278,9 +218,7 @@ def test_a_broken_record_ends_the_run_where_that_is_asked_for(
         trained.go()
 
 
-def test_windows_without_any_sample_are_passed_over(
-    prepared: Callable[..., Trained], tmp_path: Path
-):
+def test_windows_without_any_sample_are_passed_over(prepared: Training, tmp_path: Path):
     data = tmp_path / "broken.jsonl"
     data.write_text('{"messages": [\n' * 3)
     trained = prepared(f"data.train={data}", "training.max_steps=2")
@@ -289,7 +227,7 @@ def test_windows_without_any_sample_are_passed_over(
 
 
 def test_changed_data_is_refused_on_resume_with_what_changed_and_moved_data_is_not(
-    prepared: Callable[..., Trained], shapes: tuple[Path, Path], tmp_path: Path
+    prepared: Training, shapes: tuple[Path, Path], tmp_path: Path
 ):
     data = tmp_path / "train.jsonl"
     lines = shapes[0].read_text().splitlines()[:6]
@@ -303,18 +241,16 @@ def test_changed_data_is_refused_on_resume_with_what_changed_and_moved_data_is_n
         prepared(f"data.train={data}", attempt=3)
 
 
-def test_a_checkpoint_of_another_configuration_is_not_taken(prepared: Callable[..., Trained]):
+def test_a_checkpoint_of_another_configuration_is_refused_and_left_alone(prepared: Training):
     prepared("checkpoint.every_steps=2").go()
-    resumed = prepared("checkpoint.every_steps=2", "tune.rank=8", attempt=2)
-    assert resumed.progress.step == 0
+    with pytest.raises(CheckpointRefused, match=r"step-00000004: .* another configuration"):
+        prepared("checkpoint.every_steps=2", "tune.rank=8", attempt=2)
     same = prepared("checkpoint.every_steps=1", "data.workers=0", attempt=3)
-    assert same.progress.step == 0  # both were set aside, not overwritten
-    aside = [path.name for path in same.setup.run.layout.checkpoints.iterdir()]
-    assert sorted(aside) == ["rejected-step-00000002-1", "rejected-step-00000004-1"]
+    assert same.progress.step == 4
 
 
 def test_training_goes_on_when_a_scheduled_checkpoint_cannot_be_written(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared("checkpoint.every_steps=2")
     checkpoints = trained.setup.run.layout.checkpoints
@@ -330,7 +266,7 @@ def test_training_goes_on_when_a_scheduled_checkpoint_cannot_be_written(
 
 
 def test_a_results_file_that_cannot_be_written_is_a_notice_and_not_the_end(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared("evaluation.at_end=true", "evaluation.generated_samples=0")
     (trained.setup.run.layout.root / "validation_results.json").mkdir()
@@ -341,7 +277,7 @@ def test_a_results_file_that_cannot_be_written_is_a_notice_and_not_the_end(
 
 
 def test_the_largest_batch_is_tried_without_changing_the_numbers(
-    prepared: Callable[..., Trained],
+    prepared: Training,
 ):
     trained = prepared("data.train_samples=12")
     before = {name: weight.clone() for name, weight in trained.setup.model.named_parameters()}
@@ -354,7 +290,7 @@ def test_the_largest_batch_is_tried_without_changing_the_numbers(
 
 
 def test_where_lengths_are_known_the_largest_batch_is_that_of_most_tokens(
-    prepared: Callable[..., Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(rehearsal, "CANDIDATES", 1)
     Image.new("RGB", (640, 640)).save(tmp_path / "large.png")
@@ -379,7 +315,7 @@ def test_where_lengths_are_known_the_largest_batch_is_that_of_most_tokens(
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 @pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 1e-2)])
 def test_the_final_adapter_gives_plain_peft_the_logits_the_trainer_had(
-    prepared: Callable[..., Trained], dtype: str, tolerance: float
+    prepared: Training, dtype: str, tolerance: float
 ):
     trained = prepared(
         f"model.dtype={dtype}", "tune.vision=lora", "tune.aligner=lora", "schedule.warmup_steps=0"
@@ -404,7 +340,7 @@ def test_the_final_adapter_gives_plain_peft_the_logits_the_trainer_had(
     assert (untrained.float() - ours.float()).abs().max() > tolerance
 
 
-def test_tensorboard_receives_train_and_eval_values(prepared: Callable[..., Trained]):
+def test_tensorboard_receives_train_and_eval_values(prepared: Training):
     trained = prepared(
         "training.log_with=[tensorboard]",
         "evaluation.at_end=true",
