@@ -4,9 +4,9 @@ python -m tests.benchmarks.growth [--rounds 5] [--steps 20] [--svg docs/pictures
 
 The whole loop, workers and all, trains the tiny model on 250, 1,000 and 4,000 records of 256 pixels
 a side, and on 250 records whose pictures have once, twice and four times as many pixels. Every case
-is a process of its own; they take turns. Printed: samples a second, visual tokens a second, and the
-peak memory of each with its workers; then both by the first case of their row. With `--svg` they
-are drawn.
+is a process of its own; they take turns. Printed: samples a second, processor time of a sample with
+the workers' (which other programs hardly change), and the peak memory of all processes; then how
+the last two differ from the first case of their row. With `--svg` they are drawn.
 """
 
 import argparse
@@ -50,6 +50,7 @@ class Found:
 
     case: Case
     samples_per_second: float
+    processor_seconds: float  # of a sample
     peak_bytes: int
 
 
@@ -95,27 +96,31 @@ def measure(cases: list[Case], steps: int, rounds: int) -> list[Found]:
 
 
 def found(case: Case, turns: list[Turn]) -> Found:
-    """Return the median rate over the turns; their first step does not count."""
-    rates = [
-        sum(step["samples"] for step in turn.steps[1:])
-        / sum(step["seconds"] for step in turn.steps[1:])
+    """Return the medians over the turns; their first step does not count."""
+    sums = [
+        {name: sum(step[name] for step in turn.steps[1:]) for name in turn.steps[0]}
         for turn in turns
     ]
     peak = turns[-1].memory["with_children"]
     assert peak is not None
-    return Found(case, median(rates), peak)
+    return Found(
+        case,
+        median(one["samples"] / one["seconds"] for one in sums),
+        median(one["processor_seconds"] / one["samples"] for one in sums),
+        peak,
+    )
 
 
 def report(row: list[Found]) -> None:
     """Print a row of cases."""
     first = row[0]
     for it in row:
-        tokens = it.samples_per_second * it.case.visual_tokens
         print(
             f"{it.case.records:,} records of {it.case.visual_tokens} visual tokens: "
-            f"{it.samples_per_second:.1f} samples/s ({tokens:,.0f} visual tokens/s), "
+            f"{it.samples_per_second:.1f} samples/s, "
+            f"{it.processor_seconds * 1e3:.1f} ms of a processor each, "
             f"{it.peak_bytes / 1e6:,.0f} MB; "
-            f"{it.samples_per_second / first.samples_per_second:.3f} times the samples/s, "
+            f"{it.processor_seconds / first.processor_seconds:.3f} times the processor time, "
             f"{(it.peak_bytes - first.peak_bytes) / 1e6:+,.0f} MB",
             flush=True,
         )
@@ -132,7 +137,7 @@ def panel(title: str, points: Sequence[tuple[float, float]], left: float) -> str
         middle = f'x="{x + width * 0.4:.1f}" text-anchor="middle"'
         parts += [
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.8:.1f}" height="{tall:.1f}"/>',
-            f'<text {middle} y="{y - 6:.1f}">{height:,.3g}</text>',
+            f'<text {middle} y="{y - 6:.1f}">{height:,.0f}</text>',
             f'<text {middle} y="{HEIGHT - BOTTOM + 18}">{name:,g}</text>',
         ]
     return "".join(parts)
@@ -141,11 +146,17 @@ def panel(title: str, points: Sequence[tuple[float, float]], left: float) -> str
 def picture(records: list[Found], pixels: list[Found]) -> str:
     """Return both rows as SVG."""
     panels = (
-        ("samples/s by records", [(it.case.records, it.samples_per_second) for it in records]),
-        ("peak MB by records", [(it.case.records, it.peak_bytes / 1e6) for it in records]),
         (
-            "samples/s by visual tokens",
-            [(it.case.visual_tokens, it.samples_per_second) for it in pixels],
+            "processor ms of a sample, by records",
+            [(it.case.records, it.processor_seconds * 1e3) for it in records],
+        ),
+        (
+            "peak memory in MB, by records",
+            [(it.case.records, it.peak_bytes / 1e6) for it in records],
+        ),
+        (
+            "processor ms of a sample, by visual tokens of its picture",
+            [(it.case.visual_tokens, it.processor_seconds * 1e3) for it in pixels],
         ),
     )
     drawn = "".join(

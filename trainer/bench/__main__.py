@@ -32,9 +32,10 @@ def play(role: str, files: BenchFiles, turns: Turns) -> None:
 
 
 def main(role: str, folder: str) -> None:
-    """Play a role; what is wrong with configuration, data or model is reported, the rest is a traceback.
+    """Play a role; what is wrong with configuration, data or model is reported.
 
-    A run that ends by itself has taken all its steps, so it has no more turns either.
+    Anything else is a traceback on standard error. A run that ends by itself has taken all its
+    steps, so it has no more turns either.
     """
     turns = Turns.of_this_process()
     try:
