@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset, Features, Image, List, Value
 
 from trainer.bench.errors import BenchFailed
+from trainer.bench.files import Windows
 from trainer.data.build import BatchBuilder
 from trainer.data.chat import conversation
 from trainer.data.encoded import read_encoded
@@ -25,6 +26,20 @@ FEATURES = Features(
         "qvl_labels": List(Value("int64")),
     }
 )
+
+
+def refuse_uneven_steps(windows: Windows, samples_per_step: int) -> None:
+    """Raise BenchFailed where a step has fewer samples, as at the end of an epoch.
+
+    Others count through the epochs and would put samples of the next step into it.
+    """
+    for number, window in enumerate(windows, start=1):
+        if len(window) != samples_per_step:
+            raise BenchFailed(
+                f"--vs: step {number} has {len(window)} samples, others {samples_per_step}; set "
+                f"data.train_samples to a multiple of {samples_per_step}, or measure fewer steps",
+                code=2,
+            )
 
 
 def comparable_rows(builder: BatchBuilder, samples: Iterable[int], folder: Path) -> Dataset:

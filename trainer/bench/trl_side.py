@@ -23,7 +23,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling, SFTTr
 from trainer.bench.errors import BenchFailed
 from trainer.bench.files import BenchFiles, Windows
 from trainer.bench.local import local_config
-from trainer.bench.rows import comparable_rows
+from trainer.bench.rows import comparable_rows, refuse_uneven_steps
 from trainer.bench.trl_processor import picture_processor
 from trainer.bench.turns import StepDone, Turns
 from trainer.config.schema import RunConfig
@@ -46,6 +46,7 @@ def train_with_trl(files: BenchFiles, turns: Turns, *, tuned: bool) -> None:
     """
     config = local_config(files)
     windows = files.read_windows()
+    refuse_uneven_steps(windows, config.samples_per_step)
     preprocessing = Preprocessing.load(config.model, config.data)
     rows, places = _rows(files, config, preprocessing, windows)
     model = starting_model(files, config)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trainer.bench.errors import BenchFailed
-from trainer.bench.rows import the_conversation
+from trainer.bench.rows import refuse_uneven_steps, the_conversation
 from trainer.cli.bench import bench
 from trainer.cli.terminal import CommandFailed
 from trainer.config.load import load_config
@@ -124,6 +124,12 @@ def test_without_trl_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("trainer.cli.bench.find_spec", lambda _: None)
     with pytest.raises(CommandFailed, match=r"trl is not installed; .*pip install 'qvl\[bench\]'"):
         bench([], vs=["trl-tuned"], size=None, steps=1, rounds=1)
+
+
+def test_an_epoch_that_ends_within_a_step_cannot_be_compared():
+    refuse_uneven_steps([[0, 1, 2, 3], [2, 0, 3, 1]], 4)
+    with pytest.raises(BenchFailed, match=r"step 2 has 1 samples, others 4; set data\.train_sam"):
+        refuse_uneven_steps([[0, 1, 2, 3], [4], [2, 0, 3, 1]], 4)
 
 
 def test_records_that_others_have_nothing_like_are_refused_with_their_place(
