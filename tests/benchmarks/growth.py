@@ -155,7 +155,7 @@ def picture(records: list[Found], pixels: list[Found]) -> str:
             [(it.case.records, it.peak_bytes / 1e6) for it in records],
         ),
         (
-            "processor ms of a sample, by visual tokens of its picture",
+            "processor ms of a sample, by visual tokens",
             [(it.case.visual_tokens, it.processor_seconds * 1e3) for it in pixels],
         ),
     )
