@@ -31,6 +31,7 @@ print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
         "trainer.data.index,trainer.data.records,trainer.data.check",
         "trainer.data.pictures,trainer.data.labels",
         "trainer.demo.report",
+        "trainer.bench.configure,trainer.bench.measure,trainer.bench.words,trainer.bench.turns",
     ],
 )
 def test_a_light_package_imports_nothing_heavy(names: str):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer.demo.sizes import REAL_VOCABULARY, SHAPES
+from trainer.demo.model_shapes import REAL_VOCABULARY, SHAPES
 from trainer.objectives.head import head_sums
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

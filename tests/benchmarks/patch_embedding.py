@@ -13,7 +13,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from trainer.demo.sizes import SHAPES, Size
+from trainer.demo.model_shapes import SHAPES, Size
 from trainer.model.patches import PatchProjection
 
 SIZES: tuple[Size, ...] = ("138m", "2b")

@@ -9,9 +9,6 @@ where the time goes, MFU, and the peak memory. A checkpoint is built once per si
 """
 
 import argparse
-import base64
-import io
-import json
 import subprocess
 import sys
 import tempfile
@@ -19,11 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
-import numpy as np
 import torch
-from PIL import Image
 
-from trainer.demo.sizes import Size, build_benchmark_checkpoint
+from trainer.bench.pictures import write_pictures
+from trainer.demo.model_shapes import Size
+from trainer.demo.sizes import build_benchmark_checkpoint
 from trainer.run.events import Step
 from trainer.run.layout import RunLayout
 from trainer.run.tail import EventTail
@@ -32,26 +29,6 @@ QVL = (sys.executable, "-c", "from qvl_tui.cli import main; main()")
 RECORDS = 96
 PICTURE_PIXELS = 1024  # a side; 32 pixels make a visual token
 METHODS = {"lora": "none", "nf4": "nf4"}
-
-
-def write_data(path: Path) -> Path:
-    """Write records of one picture, a question and an answer."""
-    random = np.random.default_rng(0)
-    with path.open("w") as file:
-        for number in range(RECORDS):
-            coarse = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-            picture = Image.fromarray(coarse).resize((PICTURE_PIXELS, PICTURE_PIXELS))
-            encoded = io.BytesIO()
-            picture.save(encoded, "JPEG", quality=90)
-            image = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
-            question = [
-                {"type": "image", "image": image},
-                {"type": "text", "text": "What is this?"},
-            ]
-            answer = f"A red circle and a blue square, number {number}. " * 3
-            record = {"messages": [{"role": "user", "content": question}], "response": answer}
-            file.write(json.dumps(record) + "\n")
-    return path
 
 
 def train(folder: Path, model: Path, data: Path, method: str, steps: int) -> list[Step]:
@@ -98,7 +75,7 @@ def main() -> None:
     print(f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        data = write_data(folder / "train.jsonl")
+        data = write_pictures(folder / "train.jsonl", records=RECORDS, pixels=PICTURE_PIXELS)
         for wanted in arguments.wanted:
             size, _, method = wanted.partition(":")
             model = folder / size

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from trainer.cli.bench import bench
 from trainer.cli.commands import checkpoint, evaluate, stop
 from trainer.cli.data.app import data
 from trainer.cli.delete import delete
@@ -44,6 +45,7 @@ for command in (
     note,
     delete,
     models,
+    bench,
     doctor,
 ):
     app.command()(command)
