@@ -53,7 +53,7 @@ def _loader(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     splits = build_splits(config, dataset, dataset)
     numbers = cycle(range(len(splits["train"].grouping)))
     requests = (Request("train", chosen, 0) for chosen in _taken(numbers, config.batch.size))
-    with build_pool(config, preprocessing, splits) as pool:
+    with build_pool(config, preprocessing, splits, None) as pool:
         batches = pool.batches(requests)
         next(batches)  # the workers are started for it
         count, seconds = _counted(batches)
