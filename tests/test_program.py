@@ -36,6 +36,7 @@ def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) ->
             "checkpoint.every_steps=1000",
             "evaluation.every_steps=1000",
             "evaluation.generated_samples=0",
+            "model.vision_cache=off",  # steps then last long enough to be interrupted
         ],
     )
     yield made

@@ -100,6 +100,11 @@ def test_every_rung_of_a_stop_looks_as_it_did(
 
 def without_chance(picture: str, runs: Path) -> str:
     """Return a picture without what differs from one recording to the next."""
-    picture = picture.replace(runs.parent.name, "qvl-00000000")
+    name = runs.parent.name
+    picture = picture.replace(name, "qvl-00000000")
+    for cut in range(1, len(name)):  # a column or a dialog may break the path inside the name
+        known = "qvl-00000000"
+        picture = picture.replace(f"{name[:cut]}<", f"{known[:cut]}<")
+        picture = re.sub(rf"(?<=[>;]){re.escape(name[cut:])}(?=/)", known[cut:], picture)
     # The identifiers in it are a checksum over the content with the folder's true name.
     return re.sub(r"terminal-\d+", "terminal", picture)

@@ -9,7 +9,6 @@ import typer
 
 from trainer.bench.wanted import Peer, Wanted
 from trainer.cli.options import AsJson
-from trainer.cli.preflight import why_no_gpu
 from trainer.cli.terminal import CommandFailed, complain, say, show_json
 from trainer.demo.model_shapes import Size
 
@@ -45,6 +44,8 @@ def bench(  # noqa: PLR0913
     pictures of noise: of 512 pixels on a CPU in fp32, of 1,024 on a GPU in bf16; nothing is
     downloaded. Nothing is kept, either.
     """
+    from trainer.cli.preflight import why_no_gpu
+
     source, overrides = split_arguments(what or [])
     peers = known_peers(vs or [])
     refuse_contradictions(source, size, peers, input_only=input_only)

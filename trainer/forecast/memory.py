@@ -8,9 +8,9 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
 - training: for LoRA rank x (in + out) values a layer, each with fp32 weight, fp32 gradient and the
   optimizer's moments (8 bytes, in 8 bits 2); for what is trained in full gradient and moments.
 - activations: of every layer that gradients pass through, for every token of the largest
-  micro-batch, 4 hidden + 2.6 attention + 4.6 MLP values; with LoRA's dropout also a mask byte for
-  each input of its layers (5 hidden + attention + MLP); with LoRA in bf16 also 4 hidden values in
-  fp32, for norms compute in it; eager attention also 2 probabilities a head and pair of
+  micro-batch, 11 hidden + 4 attention + 6 MLP values; without LoRA's dropout 1.4 copies of the
+  inputs of its layers (5 hidden + attention + MLP) less; with LoRA in bf16 also 6 hidden values in
+  fp32, for norms and LoRA compute in it; eager attention also 2 probabilities a head and pair of
   tokens. With activation checkpointing the input of every layer, and one layer as far as it is
   larger than the head, which is gone by then. A frozen vision tower keeps nothing. Layers
   trained in full in bf16 keep a copy of their weights in it.
@@ -38,7 +38,7 @@ CONTEXT_BYTES = 2**30  # CUDA, cuBLAS and what the allocator cannot use
 MOMENT_BYTES = {"8bit": 2, "32bit": 8}
 VALUE_BYTES = {"bf16": 2, "fp32": 4}
 GPU_SHARE = 0.8  # of the activations that the CPU keeps
-MASK_BYTES = 1  # for each input of a LoRA layer with dropout
+DROPPED_COPIES = 1.4  # of the inputs of LoRA layers: a copy and a mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,11 +192,11 @@ def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> 
     """
     tune = config.tune
     lora = "lora" in (tune.vision, tune.aligner, tune.language)
-    values = 4 * hidden + 2.6 * attention + 4.6 * mlp
-    masked = 5 * hidden + attention + mlp if lora and tune.dropout else 0
-    in_fp32 = 4 * hidden if lora and config.model.dtype == "bf16" else 0
-    kept = values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
-    return kept + masked * MASK_BYTES
+    values = 11 * hidden + 4 * attention + 6 * mlp
+    if not (lora and tune.dropout):
+        values -= DROPPED_COPIES * (5 * hidden + attention + mlp)
+    in_fp32 = 6 * hidden if lora and config.model.dtype == "bf16" else 0
+    return values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
 
 
 def _kept(config: RunConfig, layers: int, layer: float, inputs: float, head: int) -> float:

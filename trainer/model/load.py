@@ -17,7 +17,6 @@ from trainer.config.schema import ModelConfig, RunConfig, TuneConfig
 from trainer.model.adapters import add_adapter
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
-from trainer.model.low_rank import run_lora_as_one_function
 from trainer.model.parts import (
     HEAD,
     PARTS,
@@ -102,7 +101,6 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
         )
         if config.model.adapter is not None:
             start_from_adapter(model, Path(config.model.adapter), notify)
-        run_lora_as_one_function(model)
     elif config.model.adapter is not None:
         raise ModelError(
             f"model.adapter: no part is in lora mode, so {config.model.adapter} has no place; "
