@@ -102,7 +102,8 @@ def without_chance(picture: str, runs: Path) -> str:
     """Return a picture without what differs from one recording to the next."""
     name = runs.parent.name
     picture = picture.replace(name, "qvl-00000000")
-    for cut in range(1, len(name)):  # a column or a dialog may break the path inside the name
+    # A column or a dialog may break the path inside the name; shorter rests could be numbers.
+    for cut in range(1, len(name) - 2):
         known = "qvl-00000000"
         picture = picture.replace(f"{name[:cut]}<", f"{known[:cut]}<")
         picture = re.sub(rf"(?<=[>;]){re.escape(name[cut:])}(?=/)", known[cut:], picture)
