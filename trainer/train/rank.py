@@ -91,28 +91,26 @@ def main(run_directory: Path) -> int:
 def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
     """Return how preparing and training ended."""
     stopped = Ending(STOPPED, "stopped before training began; nothing of this attempt is lost")
-    ending = stopped
     try:
-        ending = run_to_the_end(run, recorder, requests)
+        return run_to_the_end(run, recorder, requests)
     except StoppedBeforeTraining:
-        pass
+        return stopped
     except RanksLost:
-        if requests.training or not requests.heard.stop:
-            ending = Ending(FAILED)  # why, is the other's to say
+        was_asked_to = requests.heard.stop and not requests.training
+        return stopped if was_asked_to else Ending(FAILED)  # why, is the other's to say
     except EXPECTED as error:
         bad_input = isinstance(error, DataError | ConfigError | CheckpointRefused)
-        ending = Ending(BAD_INPUT if bad_input else FAILED, str(error))
+        return Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
         tell(traceback.format_exc())
         where = "; ".join(getattr(error, "__notes__", ()))
-        ending = Ending(FAILED, f"{MEMORY_ADVICE} ({where or first_line(error)})")
+        return Ending(FAILED, f"{MEMORY_ADVICE} ({where or first_line(error)})")
     except torch.AcceleratorError as error:
         tell(traceback.format_exc())
-        ending = Ending(FAILED, f"{GPU_LOST} ({first_line(error)})")
+        return Ending(FAILED, f"{GPU_LOST} ({first_line(error)})")
     except Exception as error:  # noqa: BLE001
         tell(traceback.format_exc())
-        ending = Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")
-    return ending
+        return Ending(FAILED, f"{type(error).__name__}: {first_line(error)}")
 
 
 def first_line(error: BaseException) -> str:

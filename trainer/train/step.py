@@ -91,7 +91,7 @@ def guard(setup: Setup, progress: Progress, window: Window, gradients: Gradients
         progress.nonfinite_in_a_row = 0
         return
     progress.nonfinite_in_a_row += 1
-    records = tuple(f"{source.file}:{source.line}" for source in window.totals.sources)
+    records = tuple(map(str, window.totals.sources))
     in_a_row = progress.nonfinite_in_a_row
     setup.recorder.write(
         NonFinite(step=progress.step, what=what, in_a_row=in_a_row, records=records)

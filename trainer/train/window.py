@@ -139,7 +139,7 @@ def _forward_and_backward(
 
 def described(batch: Batch) -> str:
     """Return how large a batch is and which records it holds, for people."""
-    records = [f"{source.file}:{source.line}" for source in batch.sources]
+    records = list(map(str, batch.sources))
     more = f" and {len(records) - 4} more" if records[4:] else ""
     size = f"{batch.tokens} tokens and {batch.images} images"
     return f"{size}, records {', '.join(records[:4])}{more}"

@@ -101,3 +101,23 @@ def write_jsonl(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def data_file(
+    tmp_path: Path, picture: Callable[..., Image.Image], data_uri: Callable[..., str]
+) -> Path:
+    """Twelve records, of which some have pictures and two are broken."""
+    lines = []
+    for number in range(12):
+        content: list[dict[str, str]] = [{"type": "text", "text": f"Number {number}?"}]
+        if number % 3 == 0:
+            uri = data_uri(picture(64 + 32 * (number % 2), 64, seed=number))
+            content.insert(0, {"type": "image", "image": uri})
+        messages = [{"role": "user", "content": content}]
+        lines.append(orjson.dumps({"messages": messages, "response": f"\n{number} " * number}))
+    lines[4] = b"{broken"
+    lines[7] = orjson.dumps({"messages": [{"role": "user", "content": "no answer"}]})
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    return path

@@ -10,15 +10,13 @@ import orjson
 import pytest
 from PIL import Image
 
+from tests.trainer.data import building
 from tests.trainer.data.conftest import Load
 from trainer.data.batch import Batch
-from trainer.data.build import BatchBuilder, Split
-from trainer.data.grouping import Grouping
-from trainer.data.index import Dataset, index_file
+from trainer.data.build import BatchBuilder
 from trainer.data.loader import BatchPool, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.reading import Records
 from trainer.data.samples import IGNORED, BatchArrays
 from trainer.data.worker import Request
 
@@ -42,10 +40,7 @@ def builder(folder: Path, preprocessing: Preprocessing, values: list[Any]) -> Ba
     path = folder / "train.jsonl"
     lines = [it if isinstance(it, bytes) else orjson.dumps(it) for it in values]
     path.write_bytes(b"\n".join(lines))
-    dataset = Dataset((index_file(path, cache_dir=folder / "cache"),))
-    records = Records.of(dataset, preprocessing.options)
-    split = Split(records, Grouping.of(records, seed=7))
-    return BatchBuilder(preprocessing, {"train": split, "validation": split})
+    return building.builder(preprocessing, path, seed=7)
 
 
 def answers(build: BatchBuilder, arrays: BatchArrays) -> list[Any]:

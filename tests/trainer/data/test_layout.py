@@ -6,23 +6,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pytest
 import torch
-from PIL import Image
 
+from tests.trainer.data.building import builder
 from trainer.config.schema import BatchConfig, DataConfig, ModelConfig, RunConfig
 from trainer.data.batch import Batch, Window
-from trainer.data.build import BatchBuilder, Split
-from trainer.data.grouping import Grouping
-from trainer.data.index import Dataset, index_file
+from trainer.data.build import BatchBuilder
 from trainer.data.joining import in_one_row
 from trainer.data.layout import Layout
 from trainer.data.loader import BatchPool, Share, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.packing import Size
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.reading import Records
 from trainer.data.samples import IGNORED
 from trainer.data.worker import Request
 
@@ -32,29 +28,8 @@ PACKED, GROUPED = (Layout(packed, Size(160, 200), 0, 2) for packed in (True, Fal
 
 
 @pytest.fixture
-def build(
-    tmp_path: Path,
-    load: Load,
-    picture: Callable[..., Image.Image],
-    data_uri: Callable[..., str],
-) -> BatchBuilder:
-    """Twelve records from short to long, of which some have pictures and two are broken."""
-    lines = []
-    for number in range(12):
-        content: list[dict[str, str]] = [{"type": "text", "text": f"Number {number}?"}]
-        if number % 3 == 0:
-            uri = data_uri(picture(64 + 32 * (number % 2), 64, seed=number))
-            content.insert(0, {"type": "image", "image": uri})
-        messages = [{"role": "user", "content": content}]
-        lines.append(orjson.dumps({"messages": messages, "response": f"\n{number} " * number}))
-    lines[4] = b"{broken"
-    lines[7] = orjson.dumps({"messages": [{"role": "user", "content": "no answer"}]})
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(b"\n".join(lines))
-    preprocessing = load("instruct")
-    records = Records.of(Dataset((index_file(path, cache_dir=tmp_path),)), preprocessing.options)
-    split = Split(records, Grouping.of(records, 0))
-    return BatchBuilder(preprocessing, {"train": split, "validation": split})
+def build(data_file: Path, load: Load) -> BatchBuilder:
+    return builder(load("instruct"), data_file)
 
 
 def pool_of(build: BatchBuilder, workers: int = 0) -> BatchPool:

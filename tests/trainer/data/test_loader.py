@@ -16,51 +16,20 @@ import orjson
 import psutil
 import pytest
 import torch
-from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from tests.trainer.data.acting import Acting
+from tests.trainer.data.building import builder
 from trainer.config.augmentation import AugmentationConfig
 from trainer.data.batch import Batch
-from trainer.data.build import BatchBuilder, Split
 from trainer.data.errors import DataChanged, DataRefused, WorkerFailed
-from trainer.data.grouping import Grouping
-from trainer.data.index import Dataset, index_file
 from trainer.data.joining import side_by_side
 from trainer.data.loader import BatchPool, validation_batches, windows
 from trainer.data.order import Plan
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.reading import Records
 from trainer.data.worker import Request
 
 Load = Callable[..., Preprocessing]
-
-
-@pytest.fixture
-def data_file(
-    tmp_path: Path, picture: Callable[..., Image.Image], data_uri: Callable[..., str]
-) -> Path:
-    """Twelve records, of which some have pictures and two are broken."""
-    lines = []
-    for number in range(12):
-        content: list[dict[str, str]] = [{"type": "text", "text": f"Number {number}?"}]
-        if number % 3 == 0:
-            uri = data_uri(picture(64 + 32 * (number % 2), 64, seed=number))
-            content.insert(0, {"type": "image", "image": uri})
-        messages = [{"role": "user", "content": content}]
-        lines.append(orjson.dumps({"messages": messages, "response": f"\n{number} " * number}))
-    lines[4] = b"{broken"
-    lines[7] = orjson.dumps({"messages": [{"role": "user", "content": "no answer"}]})
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(b"\n".join(lines))
-    return path
-
-
-def builder(preprocessing: Preprocessing, path: Path) -> BatchBuilder:
-    dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
-    records = Records.of(dataset, preprocessing.options)
-    split = Split(records, Grouping.of(records, 0))
-    return BatchBuilder(preprocessing, {"train": split, "validation": split})
 
 
 def pool(
