@@ -47,7 +47,7 @@ EXPECTED = (
 )
 MEMORY_ADVICE = (
     "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
-    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
+    "then 1024, set model.activation_checkpointing=all, or model.quantization=nf4"
 )
 
 GPU_LOST = (
