@@ -63,7 +63,7 @@ class SupervisedRun:
     def last_save_seconds(self) -> float | None:
         """How long the newest checkpoint took."""
         timed = [it for it in self.state.checkpoints.values() if it.seconds is not None]
-        return max(timed, key=lambda it: it.time).seconds if timed else None
+        return max(timed, key=lambda it: (it.attempt, it.step)).seconds if timed else None
 
 
 @contextmanager

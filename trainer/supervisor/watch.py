@@ -199,7 +199,7 @@ class AttemptWatch:
         )
         if self._stall.changed(now, limit):
             self._say_stalled(self._stall.silent_seconds(now), limit)
-        for alert in evaluate_rules(run.state, run.alert_memory):
+        for alert in evaluate_rules(run.state, run.alert_memory, now):
             self._write(alert)
         self._monitor.flush()
         self._rotate_console()

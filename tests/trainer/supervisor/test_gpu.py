@@ -60,6 +60,7 @@ def test_every_number_of_a_gpu_is_read(library: Path):
         "temperature_celsius": 71.0,
         "sm_clock_mhz": 1777,
         "throttle_reasons": ["power cap", "thermal (hardware)"],
+        "lost": False,
     }
     assert second["power_watts"] is None  # this one does not support the query
     assert (note, driver, cuda) == ("", "580.65.06", [13, 0])
