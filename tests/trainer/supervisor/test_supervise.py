@@ -131,7 +131,7 @@ def test_the_stop_ladder_climbs_by_itself_to_sigkill(run: SupervisedChild):
     rungs = run.all(StopRung)
     assert [it.rung for it in rungs] == ["asked", "sigterm", "sigkill"]
     assert [it.next_seconds for it in rungs] == [0.5, 0.5, None]
-    assert all(0.4 < later.time - earlier.time < 3 for earlier, later in pairwise(rungs))
+    assert all(0.4 < later.time - earlier.time < 60 for earlier, later in pairwise(rungs))
 
 
 def test_a_stop_before_training_began_is_no_crash(run: SupervisedChild):
