@@ -169,7 +169,7 @@ def build_pool(
     vision: VisionCache | None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
-    builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
+    builder = BatchBuilder(preprocessing.encoder, splits, keys=vision is not None)
     return BatchPool(
         builder,
         workers=config.data.workers,
