@@ -1,7 +1,7 @@
 """What the list says about runs, read again and again from their files."""
 
 import os
-import time
+from operator import is_
 from pathlib import Path
 
 import pytest
@@ -72,7 +72,7 @@ def test_a_stalled_run_asks_to_be_stopped_and_a_failed_one_to_be_resumed(tmp_pat
         assert (line.state, line.reason, line.remedy) == ("running", "", "")
 
 
-def test_two_hundred_unchanged_runs_are_read_in_a_blink(tmp_path: Path):
+def test_the_lines_of_two_hundred_unchanged_runs_are_kept(tmp_path: Path):
     record_run(tmp_path, "r0", steps=3, end="finished")
     for number in range(1, 200):
         folder = tmp_path / f"r{number}"
@@ -81,15 +81,9 @@ def test_two_hundred_unchanged_runs_are_read_in_a_blink(tmp_path: Path):
             if file.is_file():
                 os.link(file, folder / file.name)
     runs = Runs(tmp_path)
-    assert len(runs.read().lines) == 200
-    best = min(_seconds(runs) for _ in range(5))
-    assert best < 0.25
-
-
-def _seconds(runs: Runs) -> float:
-    begin = time.process_time()
-    runs.read()
-    return time.process_time() - begin
+    first = runs.read().lines
+    assert len(first) == 200
+    assert all(map(is_, runs.read().lines, first))
 
 
 def test_the_size_of_a_run_counts_what_lies_in_it(tmp_path: Path):

@@ -20,6 +20,7 @@ from trainer.run.owner import beat, this_process, write_owner
 from trainer.supervisor.console import last_words, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import Rung, StopLadder, default_stop_timeout
+from trainer.supervisor.oom import oom_kills
 from trainer.supervisor.ranks import Ranks, RankStartError
 from trainer.supervisor.stall import StallWatch, silence_limit
 from trainer.supervisor.supervised import SupervisedRun
@@ -56,6 +57,7 @@ class AttemptWatch:
         self._stall = StallWatch(time.monotonic())
         self._owner = this_process(attempt)
         self._console_start = os.fstat(run.console).st_size
+        self._oom_kills = oom_kills()
         self._alone: tuple[float, str] | None = None  # when and why the rest is told to leave
         self._next_judgement = 0.0
         self._next_beat = 0.0
@@ -245,6 +247,7 @@ class AttemptWatch:
             console_said=last_words(run.layout.console, self._console_start),
             trained=current.trained,
             forced=self._ladder.rung if self.stop_asked else None,
+            used_up=oom_kills().since(self._oom_kills),
         )
         return judge(self._ranks.codes(), known)
 

@@ -19,6 +19,7 @@ from trainer.run.append import EventWriter
 from trainer.run.events import AttemptStarted, Notice, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
+from trainer.train.disk_words import disk_words
 from trainer.train.loop import train
 from trainer.train.prepare import prepare, thread_count
 from trainer.train.ranks import Ranks, RanksLost
@@ -43,11 +44,10 @@ EXPECTED = (
     Diverged,
     RanksApart,
     CheckpointRefused,
-    OSError,
 )
 MEMORY_ADVICE = (
     "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
-    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
+    "then 1024, set model.activation_checkpointing=all, or model.quantization=nf4"
 )
 
 GPU_LOST = (
@@ -98,6 +98,8 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
     except RanksLost:
         was_asked_to = requests.heard.stop and not requests.training
         return stopped if was_asked_to else Ending(FAILED)  # why, is the other's to say
+    except OSError as error:
+        return Ending(FAILED, disk_words(error))
     except EXPECTED as error:
         bad_input = isinstance(error, DataError | ConfigError | CheckpointRefused)
         return Ending(BAD_INPUT if bad_input else FAILED, str(error))

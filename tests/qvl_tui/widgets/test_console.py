@@ -1,7 +1,6 @@
 """What processes print is read in bounded bites, whatever it is."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,7 @@ def test_a_huge_console_is_read_from_its_last_part(tmp_path: Path):
         file.seek(0, os.SEEK_END)
         file.write(b"\n" + b"".join(b"line %d\n" % n for n in range(1000)))
     reader = ConsoleReader(path)
-    began = time.perf_counter()
     bite = reader.read()
-    assert time.perf_counter() - began < 1
     assert bite.lines[-1] == "line 999"
     assert bite.skipped_bytes > 2**31 - BITE_BYTES
     assert len(bite.lines) <= 1001

@@ -105,11 +105,11 @@ def test_a_turn_is_over_after_as_many_steps_as_were_asked_for(tmp_path: Path):
     with orders.open() as asked, reports.open("w") as told:
         turns = Turns(asked, told)
         assert turns.wait() == 2
-        time.sleep(0.05)
+        time.sleep(0.5)
         assert not turns.step(done)
         assert turns.step(done)
     (line,) = reports.read_text().splitlines()
     first, second = json.loads(line)["steps"]
     assert (first["loss"], second["samples"]) == (1.5, 4)
-    assert first["seconds"] >= 0.05 > second["seconds"]
-    assert first["processor_seconds"] < 0.05  # it slept
+    assert first["seconds"] >= 0.5 > second["seconds"]
+    assert first["processor_seconds"] < 0.4  # it slept

@@ -149,7 +149,7 @@ def test_a_probe_of_a_held_run_returns_at_once(tmp_path: Path):
     with acquire_run_lock(tmp_path):
         began = time.monotonic()
         assert all(is_locked(tmp_path) for _ in range(100))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 60  # one that waits takes a second each time
 
 
 def test_a_lock_file_that_a_cleaner_removed_does_not_let_a_second_attempt_in(tmp_path: Path):
