@@ -45,7 +45,7 @@ from trainer.train.window import accumulate_gradients, clip_gradients
 SIZE, ACCUMULATION = 4, 2
 WAYS = {"padded": "none", "packed": "pack", "grouped": "group"}
 ATTENTION = {"a call for each sample": NAME, "a mask of all pairs": "sdpa"}
-SHORTEST, LONGEST = 32, 640  # tokens of a sample
+SHORTEST, LONGEST = 48, 960  # tokens of a sample
 FRAME_TOKENS = 19  # of a sample without words
 PICTURE_TOKENS = 66  # of 256 x 256 pixels between two marks
 PICTURED_FROM = 150  # tokens; shorter samples have no room for a picture
