@@ -22,7 +22,7 @@ Target = Literal["trainer", "supervisor", "worker"]
 When = Literal["starting", "training", "saving"]
 
 POLL_SECONDS = 0.01
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 600.0
 FIRST_START_SECONDS = 4.0  # until one was measured
 LAST_STEPS = 4  # of an attempt before it is killed, at most
 STEP_SECONDS, SAVE_SECONDS = 0.15, 0.08  # within which a kill falls
@@ -89,11 +89,12 @@ class Killer:
     def kill(self, moment: Moment) -> None:
         """Wait for the moment in the next attempt, kill, and look at what is left."""
         self.wait_for_an_attempt()
+        attempt, trainer = self.attempt, self.pid
         if self.wait_for_moment(moment) and self._strike(moment.target):
             place = moment.target, moment.when
             self.killed[place] = self.killed.get(place, 0) + 1
-            self.kill_times[self.attempt] = time.time()
-            self._wait(lambda: not _lives(self.pid), "the trainer to be gone")
+            self.kill_times[attempt] = time.time()
+            self._wait(lambda: not _lives(trainer), "the trainer to be gone")
             self.verify()
 
     def wait_for_an_attempt(self) -> None:
@@ -153,8 +154,7 @@ class Killer:
         """Let the run finish, going on with it as often as that takes."""
         while not self.finished:
             self.wait_for_an_attempt()
-            self._wait(lambda: not _lives(self.pid), "the end", PATIENCE_SECONDS * 10)
-            self._wait(lambda: self._ended is not None, "the exit record")
+            self._wait(lambda: self._ended is not None, "the end", 10 * PATIENCE_SECONDS)
 
     def _wait(self, what: Callable[[], bool], name: str, seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -259,17 +259,24 @@ def test_every_epoch_trains_every_record_once(undisturbed: dict[int, TakenStep])
 
 
 FEW = settings(
-    max_examples=6,
+    max_examples=5,
     stateful_step_count=14,
     deadline=None,
     derandomize=True,
+    phases=(Phase.generate,),  # every step of a failure is a real one: shrinking takes minutes
     suppress_health_check=(
         HealthCheck.too_slow,
         HealthCheck.data_too_large,
         HealthCheck.filter_too_much,
     ),
 )
-MANY = settings(FEW, max_examples=300, stateful_step_count=40, derandomize=False)
+MANY = settings(
+    FEW,
+    max_examples=300,
+    stateful_step_count=40,
+    derandomize=False,
+    phases=(Phase.generate, Phase.shrink),
+)
 
 
 def hold(tmp_path: Path, training: Training, taken: dict[int, TakenStep], how: settings) -> None:

@@ -10,18 +10,10 @@ from tests.faults.soak import soak
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 
-def test_fault_01_a_run_killed_five_times_comes_to_the_same_numbers(tmp_path: Path):
-    figures = soak(tmp_path, kills=5, seed=103, workers=0)  # kills of five kinds
+def test_fault_01_a_run_killed_three_times_comes_to_the_same_numbers(tmp_path: Path):
+    figures = soak(tmp_path, kills=3, seed=24, workers=0)  # kills of three kinds
     assert figures.is_clean, f"\n{figures}"
-    assert figures.killed == Counter(
-        [
-            "supervisor starting",
-            "supervisor training",
-            "trainer saving",
-            "trainer starting",
-            "trainer training",
-        ]
-    )
+    assert figures.killed == Counter(["supervisor training", "trainer saving", "trainer starting"])
     assert figures.verified > 0
 
 
