@@ -1,11 +1,17 @@
 """Real tiny checkpoints and data, built once a session."""
 
+import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.trainer_processes import Run
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -53,3 +59,30 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     from trainer.demo.shapes import write_shapes
 
     return write_shapes(tmp_path_factory.mktemp("shapes"), train=48, validation=8, seed=7)
+
+
+@pytest.fixture
+def make_run(
+    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
+) -> "Iterator[Callable[..., Run]]":
+    """Return a function that makes a run directory, on which trainer processes can be started."""
+    from tests.trainer_processes import run_maker
+
+    with run_maker(tmp_path, tiny_checkpoint, shapes) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def mixed_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """180 records of one or two pictures, 20 of them text only."""
+    folder = tmp_path_factory.mktemp("mixed")
+    from trainer.demo.shapes import write_shapes
+
+    lines = write_shapes(folder, train=160, validation=4, seed=3)[0].read_text().splitlines()
+    for number in range(20):
+        messages = [{"role": "user", "content": f"Say {number}."}]
+        record = {"messages": messages, "response": f"{number}, as you asked."}
+        lines.insert(number * 9, json.dumps(record))
+    path = folder / "mixed.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path

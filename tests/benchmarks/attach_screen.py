@@ -41,7 +41,7 @@ class Attached:
 
 def attach(layout: RunLayout, steps: int) -> Attached:
     """Open a run in the screen and leave it."""
-    with _watching(layout) as terminal:
+    with watching(layout) as terminal:
         first = terminal.wait_for("s/step", TIMEOUT_SECONDS)
         assert layout.name.encode() in terminal.output
         terminal.wait_for(f"{steps:,}/{steps:,}", TIMEOUT_SECONDS)
@@ -51,7 +51,7 @@ def attach(layout: RunLayout, steps: int) -> Attached:
 
 def growth_bytes(layout: RunLayout, steps: int) -> int:
     """Return by how much the screen's memory grows while it shows steps that come in fast."""
-    with _watching(layout) as terminal:
+    with watching(layout) as terminal:
         terminal.wait_for(f"{steps:,}/{steps:,}", TIMEOUT_SECONDS)
         _last_change(terminal)
         process = psutil.Process(terminal.process.pid)
@@ -67,7 +67,8 @@ def growth_bytes(layout: RunLayout, steps: int) -> int:
         return process.memory_info().rss - before
 
 
-def _watching(layout: RunLayout) -> PseudoTerminal:
+def watching(layout: RunLayout) -> PseudoTerminal:
+    """Return a terminal in which `qvl watch` runs."""
     qvl = str(Path(sys.executable).with_name("qvl"))
     folder = str(layout.root.parent)
     environment = {"QVL_RUNS": folder, "XDG_CONFIG_HOME": folder}

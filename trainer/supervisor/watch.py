@@ -20,6 +20,7 @@ from trainer.run.owner import beat, this_process, write_owner
 from trainer.supervisor.console import last_words, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import Rung, StopLadder, default_stop_timeout
+from trainer.supervisor.oom import oom_kills
 from trainer.supervisor.ranks import Ranks, RankStartError
 from trainer.supervisor.stall import StallWatch, silence_limit
 from trainer.supervisor.supervised import SupervisedRun
@@ -58,6 +59,7 @@ class AttemptWatch:
         self._stall = StallWatch(time.monotonic())
         self._owner = this_process(attempt)
         self._console_start = os.fstat(run.console).st_size
+        self._oom_kills = oom_kills()
         self._alone: tuple[float, str] | None = None  # when and why the rest is told to leave
         self._next_judgement = 0.0
         self._next_beat = 0.0
@@ -150,7 +152,7 @@ class AttemptWatch:
         run = self._run
         self.stop_asked = True
         seconds = run.config.stop_timeout_seconds or default_stop_timeout(
-            run.state.median_step_seconds, run.last_save_seconds
+            run.state.median_step_seconds, run.state.last_save_seconds
         )
         self._climbed(self._ladder.ask(now, reason, seconds), now)
 
@@ -198,11 +200,11 @@ class AttemptWatch:
             phase.name if phase else None,
             run.config.stall_timeout_seconds,
             run.state.median_step_seconds,
-            run.last_save_seconds,
+            run.state.last_save_seconds,
         )
         if self._stall.changed(now, limit):
             self._say_stalled(self._stall.silent_seconds(now), limit)
-        for alert in evaluate_rules(run.state, run.alert_memory):
+        for alert in evaluate_rules(run.state, run.alert_memory, now):
             self._write(alert)
         self._monitor.flush()
         self._rotate_console()
@@ -259,6 +261,7 @@ class AttemptWatch:
             console_said=last_words(run.layout.console, self._console_start),
             trained=current.trained,
             forced=self._ladder.rung if self.stop_asked else None,
+            used_up=oom_kills().since(self._oom_kills),
         )
         return judge(self._ranks.codes(), known)
 

@@ -1,6 +1,6 @@
 """Build what a rank trains with: data, preprocessing, model, optimizer, and where to go on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -29,6 +29,7 @@ from trainer.train.build_vision_cache import Workload, build_vision_cache
 from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
+from trainer.train.out_of_memory import memory_for
 from trainer.train.progress import Progress
 from trainer.train.ranks import Ranks
 from trainer.train.recorder import Recorder
@@ -78,7 +79,7 @@ def prepare(
 
     """
     gpus = usable_gpus(config)
-    ranks = Ranks.join(run.layout.root / f".ranks-{run.attempt}", gpus=gpus > 0)
+    ranks = Ranks.join(run.rank, run.layout.root / f".ranks-{run.attempt}", gpus=gpus > 0)
     accelerator = build_accelerator(config, run.layout)
     requests.share = ranks.gather
     with ranks.first_before_others():
@@ -94,9 +95,10 @@ def prepare(
     local = config.model.model_copy(update={"path": str(folder)})
     preprocessing = Preprocessing.load(local, config.data)
     requests.leave_if_stopped()
-    model = load_trainable(config, accelerator.device, recorder.write)
-    optimizer = build_optimizer(model, config.optimizer)
-    progress = restore(start, model, optimizer)
+    with memory_for("while the model was loaded"):
+        model = load_trainable(config, accelerator.device, recorder.write)
+        optimizer = build_optimizer(model, config.optimizer)
+        progress = restore(start, model, optimizer)
     for counted in count_parts(model, config.tune):
         recorder.write(counted)
     splits = build_splits(config, train, validation)
@@ -118,7 +120,7 @@ def prepare(
         splits=splits,
         plan=plan,
         layout=Layout.of(config, preprocessing),
-        pool=build_pool(config, preprocessing, splits, vision),
+        pool=build_pool(config, preprocessing, splits, vision, requests.leave_waiting),
         total_steps=total_steps,
         data_sha256=train.sha256,
         skipped=read_skipped(run.layout),
@@ -167,6 +169,7 @@ def build_pool(
     preprocessing: Preprocessing,
     splits: Mapping[str, Split],
     vision: VisionCache | None,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
     builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
@@ -179,6 +182,7 @@ def build_pool(
             config.batch.accumulation if config.batch.packing == "none" else config.samples_per_step
         ),
         kept=vision.store if vision is not None else None,
+        while_waiting=while_waiting,
     )
 
 

@@ -19,7 +19,9 @@ from trainer.run.append import EventWriter
 from trainer.run.events import AttemptStarted, Notice, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
+from trainer.train.disk_words import disk_words
 from trainer.train.loop import train
+from trainer.train.out_of_memory import why_out_of_memory
 from trainer.train.prepare import prepare, thread_count
 from trainer.train.ranks import Ranks, RanksLost
 from trainer.train.recorder import Recorder, tell
@@ -43,13 +45,7 @@ EXPECTED = (
     Diverged,
     RanksApart,
     CheckpointRefused,
-    OSError,
 )
-MEMORY_ADVICE = (
-    "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
-    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
-)
-
 GPU_LOST = (
     "the GPU failed, so what it held was not saved; look at `dmesg` and `nvidia-smi`, then resume "
     "from the last checkpoint, on another machine if it fails again"
@@ -98,13 +94,14 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
     except RanksLost:
         was_asked_to = requests.heard.stop and not requests.training
         return stopped if was_asked_to else Ending(FAILED)  # why, is the other's to say
+    except OSError as error:
+        return Ending(FAILED, disk_words(error))
     except EXPECTED as error:
         bad_input = isinstance(error, DataError | ConfigError | CheckpointRefused)
         return Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
         tell(traceback.format_exc())
-        where = "; ".join(getattr(error, "__notes__", ()))
-        return Ending(FAILED, f"{MEMORY_ADVICE} ({where or first_line(error)})")
+        return Ending(FAILED, why_out_of_memory(error))
     except torch.AcceleratorError as error:
         tell(traceback.format_exc())
         return Ending(FAILED, f"{GPU_LOST} ({first_line(error)})")

@@ -107,6 +107,7 @@ def test_an_empty_response_is_an_answer_and_null_is_none():
         (user({"foo": 1}), "has the type missing or null"),
         (user({"type": "image", "image": "a", "max_pixels": 9}), "has `max_pixels`"),
         ({**user(), "images": ["a.png"]}, "`images` beside the conversation"),
+        ({**user(), "objects": {"bbox": [[0, 0, 1, 1]]}}, "put each object into"),
         ({"messages": [ASK, {"role": "assistant", "content": [{"image": "x"}]}]}, "in an answer"),
         ({"messages": [ASK, {**ANSWER, "weight": 0}]}, "`weight`"),
         ({"messages": [ASK, {**ANSWER, "tool_calls": "f"}]}, "tool_calls is a string"),

@@ -15,7 +15,13 @@ from trainer.data.formats.parts import (
 from trainer.data.records import ChatRecord, Mark, Message, PromptRecord, Record, TextRecord
 
 IMAGE_TYPES = ("image", "image_url")
-BESIDE = ("images", "image", "objects")
+_AS_PART = 'put each image into a message\'s content as {"type": "image", "image": ...}'
+BESIDE = {  # what is done instead
+    "images": _AS_PART,
+    "image": _AS_PART,
+    "objects": 'put each object into a message\'s content as {"type": "mark", ...}, or write the '
+    "contents as plain texts with <image> and <bbox>",
+}
 
 
 def claims(value: dict[str, Any]) -> bool:
@@ -44,12 +50,9 @@ class _Native(Parts):
 
     def record(self, value: dict[str, Any]) -> Record:
         self.refuse_media(value)
-        for key in BESIDE:
+        for key, remedy in BESIDE.items():
             if value.get(key):
-                raise self.error(
-                    f"`{key}` beside the conversation",
-                    'put each image into a message\'s content as {"type": "image", "image": ...}',
-                )
+                raise self.error(f"`{key}` beside the conversation", remedy)
         if "messages" in value:
             return self.chat(value)
         if "prompt" in value:
