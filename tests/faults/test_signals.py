@@ -50,9 +50,9 @@ OPS = """[
   {name: brightness}, {name: noise}, {name: jpeg}
 ]""".replace("\n", "")
 KILLS = (  # the step an attempt has at least done when it is killed, and its data workers
-    (lambda _rng: 2, 2),  # before the first checkpoint
+    (lambda _rng: 2, 0),  # before the first checkpoint
     (lambda rng: rng.randrange(8, EPOCH), 0),
-    (lambda _rng: EPOCH, 1),  # at the end of an epoch
+    (lambda _rng: EPOCH, 2),  # at the end of an epoch
     (lambda rng: rng.randrange(EPOCH + 2, STEPS - 7), 0),
 )
 
