@@ -16,7 +16,7 @@ from qvl_tui.widgets.phases import phase_counts, phase_share, phase_word
 from qvl_tui.widgets.sheet import Sheet, plain_items
 from trainer.run.state import RunState
 from trainer.run.text import sanitise
-from trainer.words.lines import GLYPHS
+from trainer.words.lines import GLYPHS, unread_text
 from trainer.words.numbers import UNKNOWN, count, duration, significant, size
 from trainer.words.setup import method_words, model_name
 
@@ -66,6 +66,7 @@ class RunHeader(Sheet, can_focus=False):
             progress(feed, now, width),
             pace_line(feed.state, width),
             *trouble_lines(feed, style, width),
+            *_unread_lines(feed, width),
         ]
 
 
@@ -202,6 +203,12 @@ def trouble_lines(feed: Feed, style: Style, width: int) -> list[Content]:
         why = Content.styled(f"{GLYPHS[word]} {text}", style).wrap(width)[:REASON_LINES]
         return [*why, *_remedy_lines(feed, width)]
     return _remedy_lines(feed, width)
+
+
+def _unread_lines(feed: Feed, width: int) -> list[Content]:
+    """Return how much of the run's files could not be taken in."""
+    text = unread_text(feed.state)
+    return [Content.styled(sanitise(f"⚠ {text}", width), "$warning")] if text else []
 
 
 def _remedy_lines(feed: Feed, width: int) -> list[Content]:

@@ -84,7 +84,7 @@ def gpu_lines(gpu: GpuSample, width: int) -> list[Content]:
             Words(Content(f"{_whole(gpu.power_watts)}/{_whole(gpu.power_limit_watts)} W"), 1),
             Words(_warned(f"{_whole(gpu.temperature_celsius)} °C", hot)),
             Words(Content(f"{count(gpu.sm_clock_mhz)} MHz"), 2),
-            Words(_warned(slowed, True) if slowed else Content()),
+            Words(_warned("lost by the driver" if gpu.lost else slowed, gpu.lost or bool(slowed))),
         ],
         gap=2,
     )

@@ -56,6 +56,12 @@ def trained_once(
 
 
 @pytest.fixture
+def trainings(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Training:
+    """Return what prepares runs of their own, from options."""
+    return Training(tmp_path, tiny_checkpoint, shapes)
+
+
+@pytest.fixture
 def kept(trained_once: Kept, tmp_path: Path) -> Kept:
     """A copy of the run, to be damaged."""
     shutil.copytree(trained_once.layout.root, tmp_path / "run")

@@ -7,7 +7,7 @@ import time
 from types import FrameType
 
 from trainer.cli.control import hurry_supervisor
-from trainer.cli.terminal import STDERR, STDOUT, write_all
+from trainer.cli.terminal import STDERR, STDOUT, fit_line, write_all
 from trainer.run.commands import send_command
 from trainer.run.events import AnyEvent, CommandName, CommandReceived, RecordSkipped
 from trainer.run.layout import RunLayout
@@ -105,10 +105,11 @@ class Follower:
         self._said.clear()
 
     def _read_copied(self, *, write: bool, complete: bool = False) -> None:
-        """Copy events to standard output as they are; a reader that left ends only the copying."""
+        """Copy events to standard output; a reader that left ends only the copying."""
         while self._copied:
             lines = self._copied.read(complete=complete)
-            if write and lines and not write_all(STDOUT, b"\n".join(lines) + b"\n"):
+            shown = [fit_line(it) for it in lines] if os.isatty(STDOUT) else lines
+            if write and shown and not write_all(STDOUT, b"\n".join(shown) + b"\n"):
                 self._copied = None
                 return
             if self._copied.at_end:

@@ -10,12 +10,11 @@ import typer
 from trainer.cli.lookup import find_run
 from trainer.cli.options import AsJson, RunName, RunsDir
 from trainer.cli.status import Overview, overview, status_lines, table_lines
-from trainer.cli.terminal import STDOUT, CommandFailed, say, show_json, write_all
+from trainer.cli.terminal import STDOUT, CommandFailed, fit_line, say, show_json, write_all
 from trainer.cli.watch import watch as repeat
 from trainer.run.layout import RunLayout, list_runs, runs_directory
 from trainer.run.liveness import holder
 from trainer.run.tail import Tail
-from trainer.run.text import sanitise
 from trainer.words.numbers import size
 
 POLL_SECONDS = 0.25
@@ -102,7 +101,7 @@ def show_lines(layout: RunLayout, tail: Tail, *, follow: bool, as_text: bool) ->
         ended = not follow or not holder(layout).held
         while True:
             lines = tail.read(complete=ended)
-            shown = [_fit(it) if as_text else it for it in lines]
+            shown = [fit_line(it) if as_text else it for it in lines]
             if shown and not write_all(STDOUT, b"\n".join(shown) + b"\n"):
                 return
             if tail.at_end:
@@ -110,10 +109,6 @@ def show_lines(layout: RunLayout, tail: Tail, *, follow: bool, as_text: bool) ->
         if ended:
             return
         time.sleep(POLL_SECONDS)
-
-
-def _fit(line: bytes) -> bytes:
-    return sanitise(line.decode(errors="replace"), None).encode()
 
 
 def models(json: AsJson = False) -> None:

@@ -9,7 +9,7 @@ from trainer.run.layout import RunLayout, checkpoint_step
 from trainer.run.liveness import Status
 from trainer.run.state import RunState
 from trainer.run.summary import RunSummary, summarise
-from trainer.words.lines import GLYPHS, phase_text
+from trainer.words.lines import GLYPHS, phase_text, unread_text
 from trainer.words.numbers import UNKNOWN, count, duration, significant, size
 
 RECENT_ALERTS = 10
@@ -133,6 +133,8 @@ def status_lines(one: Overview) -> list[str]:
         lines.append(f"  newest checkpoint: step {count(one.last_checkpoint)}")
     if state.skipped_count:
         lines.append(f"  {count(state.skipped_count)} records skipped")
+    if unread := unread_text(state):
+        lines.append(f"  ⚠ {unread}")
     lines += gpu_lines(state) if status.held else []
     for it in one.recent_alerts:
         glyph = "✗" if it.severity == "bad" else "⚠"
@@ -172,9 +174,13 @@ def gpu_lines(state: RunState) -> list[str]:
         f"  GPU{it.index} {it.name}  {_percent(it.utilization)}  "
         f"{size(it.memory_used_bytes)}/{size(it.memory_total_bytes)}  "
         f"{significant(it.power_watts)}/{significant(it.power_limit_watts)} W  "
-        f"{significant(it.temperature_celsius)} °C  {', '.join(it.throttle_reasons)}"
+        f"{significant(it.temperature_celsius)} °C  {_condition(it)}"
         for it in sample.gpus
     ]
+
+
+def _condition(gpu: GpuSample) -> str:
+    return "lost by the driver" if gpu.lost else ", ".join(gpu.throttle_reasons)
 
 
 def _percent(share: float | None) -> str:

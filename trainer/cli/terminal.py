@@ -5,7 +5,7 @@ import os
 import orjson
 import typer
 
-from trainer.run.text import sanitise
+from trainer.run.text import escaped_in_json, sanitise
 
 STDOUT, STDERR = 1, 2
 
@@ -28,9 +28,21 @@ def complain(text: str) -> None:
     typer.echo(sanitise(text, None, keep_newlines=True), err=True)
 
 
-def show_json(value: object) -> None:
-    """Write a value to standard output as JSON."""
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+def show_json(value: object, *, in_one_line: bool = False) -> None:
+    """Write a value to standard output as JSON; what steers a terminal is escaped in it."""
+    option = 0 if in_one_line else orjson.OPT_INDENT_2
+    try:
+        text = orjson.dumps(value, option=option).decode()
+    except orjson.JSONEncodeError:  # a file's name that is no UTF-8
+        from trainer.run.codec import in_utf8
+
+        text = orjson.dumps(in_utf8(value), option=option).decode()
+    typer.echo(escaped_in_json(text))
+
+
+def fit_line(line: bytes) -> bytes:
+    """Return a line of a file as a terminal shows it as it is."""
+    return sanitise(line.decode(errors="replace"), None).encode()
 
 
 def write_all(descriptor: int, data: bytes) -> bool:

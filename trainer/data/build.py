@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer.data.dense.group import DenseGroup
-from trainer.data.errors import DataRefused, OverLong, RecordError, Source
+from trainer.data.errors import DataRefused, OverLong, RecordError, Source, named
 from trainer.data.gallery import Grid, KeptImages
 from trainer.data.grouping import Grouping
 from trainer.data.preprocessing import Preprocessing
@@ -93,9 +93,8 @@ class BatchBuilder:
         """Return how many records a request is for and where they lie, for messages."""
         split = self.splits[request.split]
         members = [split.grouping.members(it, request.epoch) for it in request.samples]
-        sources = [str(split.records.dataset.source(it)) for group in members for it in group]
-        more = f" and {len(sources) - 8} more" if sources[8:] else ""
-        return f"{len(sources)} {request.split} records: {', '.join(sources[:8])}{more}"
+        sources = [split.records.dataset.source(it) for group in members for it in group]
+        return f"{len(sources)} {request.split} records: {named(sources, 8)}"
 
     def _hole(self, error: RecordError, source: Source, together: int = 1) -> Skipped:
         options = self.preprocessing.options

@@ -1,5 +1,6 @@
 """What can be wrong with data, and where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,6 +14,12 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+
+def named(sources: Sequence[Source], most: int = 4) -> str:
+    """Return where the first of some records lie, and how many more there are."""
+    more = f" and {len(sources) - most} more" if sources[most:] else ""
+    return f"{', '.join(map(str, sources[:most]))}{more}"
 
 
 class DataError(ValueError):

@@ -21,10 +21,11 @@ def from_now_on(state: RunState) -> AlertMemory:
     return AlertMemory(step=state.step, resumes=len(state.resumes))
 
 
-def evaluate_rules(state: RunState, memory: AlertMemory) -> list[Alert]:
+def evaluate_rules(state: RunState, memory: AlertMemory, now: float) -> list[Alert]:
     """Return the alerts of the episodes that began since the last call.
 
-    An episode of a rule lasts until the rule has been clear for a minute of the run's own time.
+    An episode of a rule lasts until the rule has been clear for a minute; `now` are monotonic
+    seconds, because the times of events go back when somebody sets the clock.
     """
     _go_back(state, memory)
     look_for_spikes(state, memory)
@@ -32,7 +33,7 @@ def evaluate_rules(state: RunState, memory: AlertMemory) -> list[Alert]:
     for name, severity, rule in RULES:
         finding = rule(state, memory)
         if finding is None:
-            _end_episode(name, state.last_time, memory)
+            _end_episode(name, now, memory)
             continue
         if name not in memory.episodes:
             alerts.append(_alert(name, severity, finding, state.step))

@@ -77,6 +77,7 @@ _GPU_TYPES = {
     "power_limit_watts": _NUMBER | _NONE,
     "temperature_celsius": _NUMBER | _NONE,
     "sm_clock_mhz": _INT | _NONE,
+    "lost": frozenset({bool}),
 }
 
 

@@ -31,7 +31,7 @@ def encode(event: AnyEvent) -> bytes:
     try:
         return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
-        return orjson.dumps(_in_utf8(asdict(event)), option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(in_utf8(asdict(event)), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def decode(line: bytes) -> AnyEvent:
@@ -88,15 +88,15 @@ def _adapter(kind: str) -> "TypeAdapter[AnyEvent]":
     return TypeAdapter(_TYPES[kind])
 
 
-def _in_utf8(value: Any) -> Any:
-    """Return the value with the lone surrogates of every text in it replaced."""
+def in_utf8(value: Any) -> Any:
+    """Return a value of JSON with the lone surrogates of every text in it replaced by U+FFFD."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case dict():
             items = cast(dict[str, Any], value).items()
-            return {_in_utf8(key): _in_utf8(item) for key, item in items}
+            return {in_utf8(key): in_utf8(item) for key, item in items}
         case list() | tuple():
-            return [_in_utf8(item) for item in cast(list[Any], value)]
+            return [in_utf8(item) for item in cast(list[Any], value)]
         case _:
             return value

@@ -54,7 +54,7 @@ class AlertMemory:
     step: int = 0  # up to which the losses were looked at
     resumes: int = 0  # that were taken in
     spikes: deque[int] = field(default_factory=lambda: deque(maxlen=PERIODIC_WINDOW))
-    # The rules in an episode, with the Unix seconds since which they are clear; None: not clear.
+    # The rules in an episode, with the seconds since which they are clear; None: not clear.
     episodes: dict[str, float | None] = field(default_factory=dict[str, float | None])
 
 
@@ -290,6 +290,19 @@ def _reasons(sample: Telemetry, index: int, kinds: tuple[str, ...]) -> set[str]:
     }
 
 
+def _gpu_lost(state: RunState, _memory: AlertMemory) -> Finding | None:
+    newest = state.recent_telemetry[-1] if state.recent_telemetry else None
+    lost = [gpu.index for gpu in newest.gpus if gpu.lost] if newest else []
+    if not lost:
+        return None
+    return Finding(
+        len(lost),
+        f"the driver has lost {', '.join(f'GPU{index}' for index in lost)}",
+        "look at `dmesg` and `nvidia-smi`; if the run does not end by itself stop it, then resume "
+        "from the last checkpoint, on another machine if it happens again",
+    )
+
+
 def _gpu_memory_full(state: RunState, _memory: AlertMemory) -> Finding | None:
     recent = list(state.recent_telemetry)[-MEMORY_SAMPLES:]
     if len(recent) < MEMORY_SAMPLES:
@@ -353,6 +366,7 @@ RULES: tuple[tuple[str, Severity, Rule], ...] = (
     ("checkpoint_failed", "bad", _checkpoint_failed),
     ("throttling", "warning", _throttling),
     ("power_capped", "warning", _power_capped),
+    ("gpu_lost", "bad", _gpu_lost),
     ("gpu_memory_full", "warning", _gpu_memory_full),
     ("disk_nearly_full", "bad", _disk_nearly_full),
     ("stalled", "bad", _stalled),

@@ -177,6 +177,12 @@ class RunState:
         return fmean(known) if known else None
 
     @property
+    def last_save_seconds(self) -> float | None:
+        """How long the newest checkpoint took, whatever the clock said meanwhile."""
+        timed = [it for it in self.checkpoints.values() if it.seconds is not None]
+        return max(timed, key=lambda it: (it.attempt, it.step)).seconds if timed else None
+
+    @property
     def remaining_seconds(self) -> float | None:
         """How long the steps to come will take at the recent pace; None: unknown, or not live."""
         recent = self.steps.last("seconds", REMAINING_WINDOW)

@@ -108,6 +108,7 @@ class GpuSample:
     temperature_celsius: float | None = None
     sm_clock_mhz: int | None = None
     throttle_reasons: tuple[str, ...] = ()
+    lost: bool = False  # the driver no longer reaches it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,5 +1,6 @@
 """Make text from outside fit for a terminal."""
 
+import json
 import re
 
 # Whole escape sequences of terminals, with ESC or as C1 controls: strings (OSC, DCS, SOS, PM,
@@ -44,6 +45,11 @@ def sanitise(text: str, limit: int | None, *, keep_newlines: bool = False) -> st
     if limit is not None and (len(text) > limit or cut):
         return text[: max(limit - 1, 0)] + _ELLIPSIS[:limit]
     return text
+
+
+def escaped_in_json(text: str) -> str:
+    """Return JSON of the same meaning in which nothing steers a terminal or is invisible."""
+    return _UNFIT.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), text)
 
 
 def masked(text: str) -> str:

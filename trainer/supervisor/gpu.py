@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pynvml  # type: ignore[import-untyped]
@@ -22,11 +23,21 @@ THROTTLE_REASONS: dict[int, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU by the names it keeps, also when the driver has lost it."""
+
+    index: int
+    handle: Any
+    uuid: str
+    name: str
+
+
 class Gpus:
     """The GPUs of this process; `note` says why there are none."""
 
     def __init__(self, visible: str | None) -> None:
-        self._handles: list[tuple[int, Any]] = []
+        self._gpus: list[Gpu] = []
         self.note = ""
         self._visible = visible
         self._open()
@@ -34,31 +45,31 @@ class Gpus:
     def _open(self) -> None:
         try:
             nvml.nvmlInit()
-            present = [
-                (index, nvml.nvmlDeviceGetHandleByIndex(index))
-                for index in range(nvml.nvmlDeviceGetCount())
-            ]
-            uuids = [self.uuid(handle) for _, handle in present]
+            present = [self._known(index) for index in range(nvml.nvmlDeviceGetCount())]
         except NVMLError as error:
             self.note = f"not available: {error}"
             return
-        self._handles = [present[i] for i in visible_devices(uuids, self._visible)]
-        if not self._handles:
+        uuids = [gpu.uuid for gpu in present]
+        self._gpus = [present[i] for i in visible_devices(uuids, self._visible)]
+        if not self._gpus:
             self.note = (
                 f"not available: CUDA_VISIBLE_DEVICES={self._visible!r} hides all {len(present)}"
                 if present
                 else "not available: NVML finds no GPU"
             )
 
+    def _known(self, index: int) -> Gpu:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        uuid = _text(nvml.nvmlDeviceGetUUID(handle))
+        return Gpu(
+            index, handle, uuid, self._ask(nvml.nvmlDeviceGetName, handle, convert=_text) or ""
+        )
+
     def close(self) -> None:
         """Let go of NVML."""
-        if self._handles:
+        if self._gpus:
             nvml.nvmlShutdown()
-            self._handles = []
-
-    def uuid(self, handle: Any) -> str:
-        """Return a GPU's UUID."""
-        return _text(nvml.nvmlDeviceGetUUID(handle))
+            self._gpus = []
 
     def driver_version(self) -> str | None:
         """Return the driver's version."""
@@ -71,14 +82,15 @@ class Gpus:
 
     def sample(self) -> tuple[GpuSample, ...]:
         """Return one sample of every GPU; what a GPU does not tell is None."""
-        return tuple(self._sample_one(index, handle) for index, handle in self._handles)
+        return tuple(self._sample_one(gpu) for gpu in self._gpus)
 
-    def _sample_one(self, index: int, handle: Any) -> GpuSample:
+    def _sample_one(self, gpu: Gpu) -> GpuSample:
+        handle = gpu.handle
         memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
         return GpuSample(
-            index=index,
-            uuid=self._ask(nvml.nvmlDeviceGetUUID, handle, convert=_text) or "",
-            name=self._ask(nvml.nvmlDeviceGetName, handle, convert=_text) or "",
+            index=gpu.index,
+            uuid=gpu.uuid,
+            name=gpu.name,
             utilization=self._ask(
                 nvml.nvmlDeviceGetUtilizationRates, handle, convert=lambda rates: rates.gpu / 100
             ),
@@ -93,7 +105,17 @@ class Gpus:
             ),
             sm_clock_mhz=self._ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
             throttle_reasons=self._throttle_reasons(handle),
+            lost=self._is_lost(handle),
         )
+
+    def _is_lost(self, handle: Any) -> bool:
+        try:
+            nvml.nvmlDeviceGetMemoryInfo(handle)
+        except nvml.NVMLError_GpuIsLost:
+            return True
+        except NVMLError:
+            return False
+        return False
 
     def _throttle_reasons(self, handle: Any) -> tuple[str, ...]:
         mask = self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)

@@ -59,12 +59,6 @@ class SupervisedRun:
         kept = self.state.kept_checkpoints
         return Reached(checkpoint_step=kept[-1].step if kept else 0, step=self.state.step)
 
-    @property
-    def last_save_seconds(self) -> float | None:
-        """How long the newest checkpoint took."""
-        timed = [it for it in self.state.checkpoints.values() if it.seconds is not None]
-        return max(timed, key=lambda it: it.time).seconds if timed else None
-
 
 @contextmanager
 def supervised_run(

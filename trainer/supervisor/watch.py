@@ -149,7 +149,7 @@ class AttemptWatch:
         run = self._run
         self.stop_asked = True
         seconds = run.config.stop_timeout_seconds or default_stop_timeout(
-            run.state.median_step_seconds, run.last_save_seconds
+            run.state.median_step_seconds, run.state.last_save_seconds
         )
         self._climbed(self._ladder.ask(now, reason, seconds), now)
 
@@ -197,11 +197,11 @@ class AttemptWatch:
             phase.name if phase else None,
             run.config.stall_timeout_seconds,
             run.state.median_step_seconds,
-            run.last_save_seconds,
+            run.state.last_save_seconds,
         )
         if self._stall.changed(now, limit):
             self._say_stalled(self._stall.silent_seconds(now), limit)
-        for alert in evaluate_rules(run.state, run.alert_memory):
+        for alert in evaluate_rules(run.state, run.alert_memory, now):
             self._write(alert)
         self._monitor.flush()
         self._rotate_console()

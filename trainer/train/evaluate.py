@@ -14,6 +14,7 @@ from trainer.data.batch import Batch
 from trainer.model.modes import evaluating
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms
 from trainer.run.events import SamplePrediction
+from trainer.train.out_of_memory import described, memory_for
 from trainer.train.randomness import keyed_seed
 from trainer.train.ranks import Ranks
 from trainer.train.window import Forward
@@ -42,7 +43,8 @@ def evaluate(forward: Forward, ranks: Ranks, batches: Iterable[Batch]) -> Metric
     with evaluating(forward.model):
         for batch in batches:
             if batch.target_tokens:
-                sums.update(_batch_sums(forward, batch))
+                with memory_for(f"in validation, with a batch of {described(batch)}"):
+                    sums.update(_batch_sums(forward, batch))
             sums.update(tokens=batch.target_tokens, samples=batch.samples)
     together = Counter[str]()
     for ranks_sums in ranks.gather(sums):
@@ -77,7 +79,9 @@ def predict_samples(
         for index, batch in enumerate(batches):
             if batch.target_tokens:
                 torch.manual_seed(keyed_seed(forward.seed, step, index, len("generation")))
-                yield _predict(forward, batch, generation, step)
+                with memory_for(f"while answering {batch.sources[0]}"):
+                    prediction = _predict(forward, batch, generation, step)
+                yield prediction
 
 
 @torch.no_grad()

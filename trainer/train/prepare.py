@@ -29,6 +29,7 @@ from trainer.train.build_vision_cache import Workload, build_vision_cache
 from trainer.train.efficiency import Efficiency
 from trainer.train.indexing import index_data, refuse_changed_data
 from trainer.train.optimizer import build_optimizer
+from trainer.train.out_of_memory import memory_for
 from trainer.train.progress import Progress
 from trainer.train.ranks import Ranks
 from trainer.train.recorder import Recorder
@@ -78,7 +79,7 @@ def prepare(
 
     """
     gpus = usable_gpus(config)
-    ranks = Ranks.join(run.layout.root / f".ranks-{run.attempt}", gpus=gpus > 0)
+    ranks = Ranks.join(run.rank, run.layout.root / f".ranks-{run.attempt}", gpus=gpus > 0)
     accelerator = build_accelerator(config, run.layout)
     requests.share = ranks.gather
     with ranks.first_before_others():
@@ -94,9 +95,10 @@ def prepare(
     local = config.model.model_copy(update={"path": str(folder)})
     preprocessing = Preprocessing.load(local, config.data)
     requests.leave_if_stopped()
-    model = load_trainable(config, accelerator.device, recorder.write)
-    optimizer = build_optimizer(model, config.optimizer)
-    progress = restore(start, model, optimizer)
+    with memory_for("while the model was loaded"):
+        model = load_trainable(config, accelerator.device, recorder.write)
+        optimizer = build_optimizer(model, config.optimizer)
+        progress = restore(start, model, optimizer)
     for counted in count_parts(model, config.tune):
         recorder.write(counted)
     splits = build_splits(config, train, validation)

@@ -21,6 +21,7 @@ from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
 from trainer.train.disk_words import disk_words
 from trainer.train.loop import train
+from trainer.train.out_of_memory import why_out_of_memory
 from trainer.train.prepare import prepare, thread_count
 from trainer.train.ranks import Ranks, RanksLost
 from trainer.train.recorder import Recorder, tell
@@ -45,11 +46,6 @@ EXPECTED = (
     RanksApart,
     CheckpointRefused,
 )
-MEMORY_ADVICE = (
-    "out of memory; lower batch.tokens where batch.packing is on, data.max_length to 2048, "
-    "then 1024, set model.activation_checkpointing=true, or model.quantization=nf4"
-)
-
 GPU_LOST = (
     "the GPU failed, so what it held was not saved; look at `dmesg` and `nvidia-smi`, then resume "
     "from the last checkpoint, on another machine if it fails again"
@@ -105,8 +101,7 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
         return Ending(BAD_INPUT if bad_input else FAILED, str(error))
     except torch.OutOfMemoryError as error:
         tell(traceback.format_exc())
-        where = "; ".join(getattr(error, "__notes__", ()))
-        return Ending(FAILED, f"{MEMORY_ADVICE} ({where or first_line(error)})")
+        return Ending(FAILED, why_out_of_memory(error))
     except torch.AcceleratorError as error:
         tell(traceback.format_exc())
         return Ending(FAILED, f"{GPU_LOST} ({first_line(error)})")

@@ -33,7 +33,7 @@ class Ranks:
     words: Any = None  # the process group of `gather`: over the host, whatever gradients go over
 
     @classmethod
-    def join(cls, meeting_file: Path, *, gpus: bool) -> "Ranks":
+    def join(cls, rank: int, meeting_file: Path, *, gpus: bool) -> "Ranks":
         """Meet the other ranks of this attempt through a file, and return all of them.
 
         To be called before the Accelerator is made, which would open a port to meet on.
@@ -45,7 +45,6 @@ class Ranks:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls()
-        rank = int(os.environ["RANK"])
         store = distributed.FileStore(str(meeting_file), count)  # pyright: ignore[reportPrivateImportUsage]
         with _peers():
             distributed.init_process_group(
@@ -115,7 +114,7 @@ class Ranks:
 def _peers() -> Generator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, torch.AcceleratorError):  # of this rank's own device
         raise
     except RuntimeError as error:  # which kind depends on the backend
         raise RanksLost(str(error).partition("\n")[0]) from error

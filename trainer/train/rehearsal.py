@@ -9,6 +9,7 @@ from trainer.data.lengths import kept_length_table
 from trainer.data.packing import Size
 from trainer.data.worker import Request
 from trainer.run.events import Notice
+from trainer.train.out_of_memory import memory_for
 from trainer.train.setup import Setup
 from trainer.train.window import accumulate_gradients
 
@@ -32,7 +33,8 @@ def rehearse_largest_batch(setup: Setup) -> None:
         (batch,) = setup.pool.batches([Request("train", chosen, 0)])
     else:
         batch = largest_of(setup.layout, singles, setup.config.samples_per_step)
-    accumulate_gradients(setup.forward, Window.of(0, 0, [batch]))
+    with memory_for("trying the largest of all (batch.largest_first)"):
+        accumulate_gradients(setup.forward, Window.of(0, 0, [batch]))
     setup.optimizer.zero_grad(set_to_none=True)
     message = f"the largest micro-batch fits: {batch.samples} samples, {batch.tokens} tokens"
     setup.recorder.write(Notice(topic="largest_first", message=message))

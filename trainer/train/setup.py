@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from trainer.config.schema import RunConfig
-from trainer.data.batch import Batch, Window
+from trainer.data.batch import Batch, Totals, Window
 from trainer.data.build import Split
 from trainer.data.index import Dataset
 from trainer.data.layout import Layout
@@ -82,6 +82,15 @@ class Setup:
     def share(self) -> Share:
         """Which batches this rank computes."""
         return Share(self.ranks.rank, self.ranks.count)
+
+    def totals_of_all(self, mine: Totals) -> Totals:
+        """Return what the batches of all ranks hold together; every rank has to ask.
+
+        Raises:
+            RanksLost: Another rank has ended.
+
+        """
+        return sum(self.ranks.gather(mine), Totals())
 
     def windows(self, steps_done: int) -> Iterator[Window]:
         """Yield the windows of the remaining optimizer steps, with this rank's batches."""

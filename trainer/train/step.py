@@ -7,10 +7,12 @@ from time import monotonic
 import torch
 
 from trainer.config.augmentation import Crop, Own
-from trainer.data.batch import Totals, Window
+from trainer.data.batch import Window
+from trainer.data.errors import named
 from trainer.data.variation import OBJECT_DROPPED
 from trainer.model.trainability import TrainabilityProof
 from trainer.run.events import NonFinite, Part, Step
+from trainer.train.out_of_memory import memory_for
 from trainer.train.progress import Progress
 from trainer.train.schedule import learning_rate
 from trainer.train.setup import Setup
@@ -42,7 +44,7 @@ def take_step(
 
     """
     started = monotonic()
-    window = replace(window, totals=sum(setup.ranks.gather(window.totals), Totals()))
+    window = replace(window, totals=setup.totals_of_all(window.totals))
     rates = set_learning_rates(setup, progress.step + 1)
     gradients = accumulate_gradients(setup.forward, window)
     gradients = sum_over_ranks(setup.forward, setup.ranks, gradients)
@@ -53,7 +55,8 @@ def take_step(
     progress.step += 1
     if updated:
         prove(setup, progress, window, proof)
-        setup.optimizer.step()
+        with memory_for(f"in the optimizer's step {progress.step}"):
+            setup.optimizer.step()
     setup.optimizer.zero_grad(set_to_none=True)
     progress.samples += window.totals.samples
     progress.target_tokens += window.target_tokens
@@ -98,8 +101,9 @@ def guard(setup: Setup, progress: Progress, window: Window, gradients: Gradients
     )
     if in_a_row >= setup.config.training.max_nonfinite_steps:
         msg = (
-            f"{what} was not finite for {in_a_row} steps in a row, last at step {progress.step}; "
-            "lower optimizer.learning_rate (5e-5, then 1e-5) and resume from the last checkpoint"
+            f"{what} was not finite for {in_a_row} steps in a row, last at step {progress.step} "
+            f"with records {named(window.totals.sources)}; look at them, or begin anew with "
+            "optimizer.learning_rate=5e-5, then 1e-5"
         )
         raise Diverged(msg)
 

@@ -75,8 +75,7 @@ def _reported(setup: Setup, progress: Progress, requests: Requests) -> Iterator[
         leave_if_asked(requests)
         if batch is not None:
             yield batch
-        mine = Totals() if batch is None else Totals.of(batch)
-        totals = sum(setup.ranks.gather(mine), Totals())
+        totals = setup.totals_of_all(Totals() if batch is None else Totals.of(batch))
         done += totals.samples + len(totals.skipped)
         record_skipped(setup, "validation", totals.skipped, progress.step)
         report_edits(setup, totals.notes, progress.step)

@@ -14,6 +14,7 @@ from trainer.model.parts import trainable_parameters
 from trainer.model.segments import packed_inputs
 from trainer.model.tower import EncoderOutputs
 from trainer.objectives.supervised import supervised_terms
+from trainer.train.out_of_memory import described, memory_for
 from trainer.train.randomness import seed_micro_batch
 from trainer.train.ranks import Ranks
 from trainer.train.vision_cache import VisionCache
@@ -115,11 +116,8 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
         if not batch.target_tokens:
             continue
         seed_micro_batch(forward.seed, window.index, number)
-        try:
+        with memory_for(f"at step {window.index + 1}, with a micro-batch of {described(batch)}"):
             collected.append(_forward_and_backward(forward, batch, window.target_tokens))
-        except torch.OutOfMemoryError as error:
-            error.add_note(f"at step {window.index + 1}, in a micro-batch of {described(batch)}")
-            raise
     sums = {
         name: torch.stack([sums[name].double() for sums in collected]).sum()
         for name in (collected[0] if collected else ())
@@ -130,19 +128,13 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
 def _forward_and_backward(
     forward: Forward, batch: Batch, target_tokens: int
 ) -> dict[str, torch.Tensor]:
-    inputs, labels = forward.inputs(batch)
-    with forward.accelerator.autocast():
-        terms = supervised_terms(forward.model, inputs, labels)
-    (terms.numerator / target_tokens).backward()
+    with memory_for("in the forward pass"):
+        inputs, labels = forward.inputs(batch)
+        with forward.accelerator.autocast():
+            terms = supervised_terms(forward.model, inputs, labels)
+    with memory_for("in the backward pass"):
+        (terms.numerator / target_tokens).backward()
     return terms.sums
-
-
-def described(batch: Batch) -> str:
-    """Return how large a batch is and which records it holds, for people."""
-    records = list(map(str, batch.sources))
-    more = f" and {len(records) - 4} more" if records[4:] else ""
-    size = f"{batch.tokens} tokens and {batch.images} images"
-    return f"{size}, records {', '.join(records[:4])}{more}"
 
 
 def sum_over_ranks(forward: Forward, ranks: Ranks, gradients: Gradients) -> Gradients:

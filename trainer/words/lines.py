@@ -55,6 +55,7 @@ PHASE_WORDS = {
     "final": "writing the result",
 }
 ANSWER_CHARACTERS = 160
+NAMED_RECORDS = 6  # of a step
 
 
 def line_of(event: AnyEvent) -> str | None:
@@ -143,9 +144,15 @@ def _skipped(event: RecordSkipped) -> str:
 
 
 def _non_finite(event: NonFinite) -> str:
+    places = [
+        f"{Path(file).name}:{line}"
+        for file, _, line in (it.rpartition(":") for it in event.records)
+    ]
+    more = f" and {count(len(places) - NAMED_RECORDS)} more" if places[NAMED_RECORDS:] else ""
+    records = f"; its records: {', '.join(places[:NAMED_RECORDS])}{more}" if places else ""
     return (
         f"⚠ the {event.what} of step {event.step} is not finite ({event.in_a_row} in a row); "
-        "no optimizer step was taken"
+        f"no optimizer step was taken{records}"
     )
 
 
@@ -236,6 +243,18 @@ def progress_line(name: str, state: RunState, status: Status) -> str:
     if state.skipped_count:
         parts.append(f"{count(state.skipped_count)} skipped")
     return "  ".join(parts)
+
+
+def unread_text(state: RunState) -> str:
+    """Return how many lines of the run's files could not be taken in; empty where all were."""
+    told: list[str] = []
+    for number, what in (
+        (state.broken_lines, "broken"),
+        (state.unknown_types, "written by another version"),
+    ):
+        if number:
+            told.append(f"{count(number)} {'line is' if number == 1 else 'lines are'} {what}")
+    return f"{' and '.join(told)}; what they told is missing here" if told else ""
 
 
 def phase_text(phase: Phase) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import psutil
 import pytest
 import torch
@@ -110,20 +109,6 @@ def test_over_long_records_are_refused_when_asked(load: Load, data_file: Path):
     build = builder(load("instruct", over_long="refuse", max_length=32), data_file)
     with pytest.raises(DataRefused, match=r"max_length is 32.*set data\.over_long=skip"):
         build(Request("train", (11,)))
-
-
-def test_a_line_over_the_limit_is_skipped_without_reading_it(load: Load, tmp_path: Path):
-    path = tmp_path / "d.jsonl"
-    with path.open("wb") as file:
-        file.truncate(300_000_000)  # one line of zeros
-        file.seek(0, os.SEEK_END)
-        file.write(b"\n" + orjson.dumps({"prompt": "p", "response": "r"}))
-    build = builder(load("instruct"), path)
-    before = psutil.Process().memory_info().rss
-    arrays = build(Request("train", (0, 1)))
-    assert psutil.Process().memory_info().rss - before < 50 * 2**20
-    assert "a record of 300000000 bytes" in arrays.skipped[0].reason
-    assert (len(arrays.sources), arrays.sources[0].line) == (1, 2)
 
 
 def test_a_file_that_shrinks_during_the_run_ends_it_with_what_changed(load: Load, data_file: Path):

@@ -38,7 +38,7 @@ def rules_fired(*events: AnyEvent) -> list[str]:
     state = RunState()
     for event in events:
         state.apply(event)
-    return [alert.rule for alert in evaluate_rules(state, AlertMemory())]
+    return [alert.rule for alert in evaluate_rules(state, AlertMemory(), 0.0)]
 
 
 NON_FINITE = NonFinite(step=21, what="loss", in_a_row=1, attempt=1)
@@ -87,6 +87,7 @@ CASES: dict[str, tuple[list[AnyEvent], list[AnyEvent]]] = {
         samples(300, throttle_reasons=("power cap",)),
         [*samples(70), *samples(230, throttle_reasons=("power cap",))],
     ),
+    "gpu_lost": (samples(1, lost=True), [*samples(1, lost=True), *samples(1)]),
     "gpu_memory_full": (
         samples(3, memory_used_bytes=98),
         [*samples(1, memory_used_bytes=90), *samples(2, memory_used_bytes=98)],
@@ -125,7 +126,7 @@ def test_a_healthy_run_has_no_alert_at_any_step():
     for n in range(1, 301):
         state.apply(step(n))
         state.apply(telemetry(1000.0 + n, memory_used_bytes=80))
-        assert evaluate_rules(state, memory) == []
+        assert evaluate_rules(state, memory, n) == []
 
 
 def test_a_rule_fires_once_while_its_trouble_lasts_however_long_a_step_takes():
@@ -133,7 +134,7 @@ def test_a_rule_fires_once_while_its_trouble_lasts_however_long_a_step_takes():
     fired = []
     for n in range(1, 30):
         state.apply(step(n, gradient_norm=20.0, time=1000.0 + 200 * n))
-        fired += evaluate_rules(state, memory)
+        fired += evaluate_rules(state, memory, 200 * n)
     assert [alert.rule for alert in fired] == ["gradient_norm_high"]
     assert fired[0].step == 21  # the first 20 steps may have large gradients
     assert fired[0].advice
@@ -148,7 +149,7 @@ def test_a_rule_fires_again_after_it_was_clear_for_a_minute_and_not_before():
         count = 0
         for event in [*full, *clear, *again]:
             state.apply(event)
-            count += len(evaluate_rules(state, memory))
+            count += len(evaluate_rules(state, memory, event.time))
         return count
 
     assert fired(REARM_SECONDS - 1) == 1
@@ -159,10 +160,10 @@ def test_a_spike_of_a_run_that_went_back_and_did_better_is_forgotten():
     state, memory = RunState(), AlertMemory()
     for event in [*steps(1, 60, loss=1.0), step(61, loss=9.0)]:
         state.apply(event)
-    assert [alert.step for alert in evaluate_rules(state, memory)] == [61]
+    assert [alert.step for alert in evaluate_rules(state, memory, 0.0)] == [61]
     state.apply(Resumed(step=60, attempt=2))
     state.apply(step(61, attempt=2, loss=1.0))
-    assert evaluate_rules(state, memory) == []
+    assert evaluate_rules(state, memory, 0.0) == []
     assert not memory.spikes
 
 
@@ -171,8 +172,8 @@ def test_the_past_of_a_resumed_run_is_not_told_again_when_one_looks_from_now_on(
     state.apply(Resumed(step=0, attempt=1))
     for event in [*steps(1, 60, loss=1.0), step(61, loss=9.0), step(62, loss=1.0)]:
         state.apply(event)
-    assert evaluate_rules(state, from_now_on(state)) == []
-    assert [alert.rule for alert in evaluate_rules(state, AlertMemory())] == ["loss_spike"]
+    assert evaluate_rules(state, from_now_on(state), 0.0) == []
+    assert [alert.rule for alert in evaluate_rules(state, AlertMemory(), 0.0)] == ["loss_spike"]
 
 
 @given(st.lists(any_event(), max_size=30))
@@ -180,4 +181,4 @@ def test_no_stream_of_events_makes_a_rule_raise(events: list[AnyEvent]):
     state, memory = RunState(), AlertMemory()
     for event in events:
         state.apply(event)
-        evaluate_rules(state, memory)
+        evaluate_rules(state, memory, 0.0)

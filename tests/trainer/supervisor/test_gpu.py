@@ -1,13 +1,13 @@
 """GPUs through the real pynvml, before a library that stands in for the driver's."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.trainer.supervisor.stand_in_nvml import build_stand_in_nvml
 from trainer.supervisor.gpu import Gpus, visible_devices
 from trainer.supervisor.python import python_environment
 
@@ -24,14 +24,7 @@ print(json.dumps([samples, gpus.note, gpus.driver_version(), gpus.cuda_version()
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no gcc here to build the stand-in")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("fake_nvml.c")
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", target, source], check=True)
-    return folder
+    return build_stand_in_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def ask(library: Path, **environment: str):
@@ -60,6 +53,7 @@ def test_every_number_of_a_gpu_is_read(library: Path):
         "temperature_celsius": 71.0,
         "sm_clock_mhz": 1777,
         "throttle_reasons": ["power cap", "thermal (hardware)"],
+        "lost": False,
     }
     assert second["power_watts"] is None  # this one does not support the query
     assert (note, driver, cuda) == ("", "580.65.06", [13, 0])

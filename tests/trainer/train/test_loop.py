@@ -1,7 +1,6 @@
-"""The loop in this process: guard, early stopping, best checkpoint, skipped records, trackers."""
+"""The loop in this process: early stopping, best checkpoint, commands, rehearsal, trackers."""
 
 import json
-import math
 import zipfile
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from tests.training import Trained, Training
-from trainer.data.errors import DataChanged, DataRefused
+from tests.training import Training
+from trainer.data.errors import DataChanged
 from trainer.data.lengths import length_table
 from trainer.model.modes import evaluating
 from trainer.run.commands import send_command
@@ -23,10 +22,8 @@ from trainer.run.events import (
     CommandDone,
     Evaluation,
     FinalWritten,
-    NonFinite,
     Notice,
     Phase,
-    RecordSkipped,
     SamplePrediction,
     Step,
 )
@@ -34,56 +31,9 @@ from trainer.train import rehearsal
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import StoppedBeforeTraining
 from trainer.train.resume import CheckpointRefused
-from trainer.train.step import Diverged
 from trainer.train.trackers import start_trackers, track
 
 PREDICTIONS_PER_RUN = 2
-
-
-def break_gradient(trained: Trained, steps: set[int], value: float) -> None:
-    """Make one gradient infinite or NaN in the given steps."""
-    weight = next(p for p in trained.setup.model.parameters() if p.requires_grad)
-
-    def poison(gradient: torch.Tensor) -> torch.Tensor:
-        broken = trained.progress.step + 1 in steps
-        return torch.full_like(gradient, value) if broken else gradient
-
-    weight.register_hook(poison)
-
-
-@pytest.mark.parametrize("value", [math.inf, math.nan])
-def test_a_gradient_that_is_not_finite_moves_nothing_and_is_reported(
-    prepared: Training, value: float
-):
-    trained = prepared()
-    break_gradient(trained, {2}, value)
-    assert trained.go() == "finished"
-    (event,) = trained.of(NonFinite)
-    assert (event.step, event.what, event.in_a_row) == (2, "gradient", 1)
-    assert len(event.records) == 4
-    assert [step.updated for step in trained.of(Step)] == [True, False, True, True]
-    assert all(p.isfinite().all() for p in trained.setup.model.parameters())
-
-
-def test_too_many_non_finite_steps_in_a_row_end_the_run_and_leave_no_checkpoint(
-    prepared: Training,
-):
-    trained = prepared("training.max_nonfinite_steps=2", "training.max_steps=9")
-    break_gradient(trained, {3, 4, 5}, math.nan)
-    with pytest.raises(Diverged, match="2 steps in a row, last at step 4"):
-        trained.go()
-    assert not trained.of(CheckpointPublished)
-
-
-def test_a_loss_that_is_not_finite_is_null_in_the_events(prepared: Training):
-    trained = prepared("training.max_nonfinite_steps=1")
-    weights = dict(trained.setup.model.named_parameters())
-    weights["base_model.model.model.language_model.norm.weight"].data[0] = math.nan
-    with pytest.raises(Diverged, match="loss was not finite"):
-        trained.go()
-    (step,) = trained.of(Step)
-    assert step.loss is None
-    assert b"NaN" not in trained.setup.run.layout.events.read_bytes()
 
 
 def test_training_stops_early_when_validation_no_longer_improves(
@@ -185,39 +135,6 @@ def test_a_stop_in_the_middle_of_a_validation_is_obeyed_and_made_up_for(
     assert resumed.progress.step == 2
     assert resumed.go() == "finished"
     assert [event.step for event in resumed.of(Evaluation)] == [2, 4]
-
-
-def test_a_broken_record_leaves_a_hole_and_is_named_once(
-    prepared: Training, shapes: tuple[Path, Path], tmp_path: Path
-):
-    lines = shapes[0].read_text().splitlines()[:6]
-    lines[2] = '{"messages": ['
-    data = tmp_path / "broken.jsonl"
-    data.write_text("\n".join(lines))
-    trained = prepared(f"data.train={data}", "batch.accumulation=2", "batch.size=3")
-    trained.go()
-    assert [step.samples for step in trained.of(Step)] == [5] * 4
-    (skipped,) = trained.of(RecordSkipped)
-    assert (skipped.line, skipped.offset) == (3, len(lines[0]) + len(lines[1]) + 2)
-    record = json.loads(trained.setup.run.layout.data.read_text())
-    assert record["skipped"] == 1
-    assert record["skipped_records"][0]["line"] == 3
-
-
-def test_a_broken_record_ends_the_run_where_that_is_asked_for(prepared: Training, tmp_path: Path):
-    data = tmp_path / "broken.jsonl"
-    data.write_text('{"messages": [\n')
-    trained = prepared(f"data.train={data}", "data.bad_records=refuse")
-    with pytest.raises(DataRefused, match=r"broken\.jsonl:1"):
-        trained.go()
-
-
-def test_windows_without_any_sample_are_passed_over(prepared: Training, tmp_path: Path):
-    data = tmp_path / "broken.jsonl"
-    data.write_text('{"messages": [\n' * 3)
-    trained = prepared(f"data.train={data}", "training.max_steps=2")
-    assert trained.go() == "finished"
-    assert [(step.updated, step.loss) for step in trained.of(Step)] == [(False, None)] * 2
 
 
 def test_changed_data_is_refused_on_resume_with_what_changed_and_moved_data_is_not(

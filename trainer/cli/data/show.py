@@ -8,7 +8,7 @@ import typer
 
 from trainer.cli.data.options import BAD_DATA, Force
 from trainer.cli.options import AsJson, RunsDir
-from trainer.cli.terminal import CommandFailed, say
+from trainer.cli.terminal import CommandFailed, say, show_json
 
 if TYPE_CHECKING:
     from trainer.inspect.inspection import Inspection
@@ -71,16 +71,10 @@ def show(  # noqa: PLR0913
     if html is not None:
         _write_page(seen, len(numbers), named.name, html, force=force)
     elif json:
-        _write_json(seen)
+        for it in seen:
+            show_json(it.as_json(), in_one_line=True)
     else:
         _print(seen, tokens=tokens)
-
-
-def _write_json(inspections: Iterable["Inspection"]) -> None:
-    import orjson
-
-    for seen in inspections:
-        typer.echo(orjson.dumps(seen.as_json()).decode())
 
 
 def _print(inspections: Iterable["Inspection"], *, tokens: bool) -> None:
