@@ -307,7 +307,7 @@ def changed(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "what"),
-    [(shrunk, r"it had \d+ bytes when it was indexed, now it has"), (changed, "was written to")],
+    [(shrunk, r"it had \d+ bytes when it was indexed, now it has"), (changed, "it was written to")],
 )
 def test_fault_26_data_that_changes_during_the_run_ends_it_with_what_changed(
     trainings: Training, tmp_path: Path, damage: Callable[[Path], None], what: str
