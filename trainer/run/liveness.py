@@ -94,22 +94,25 @@ def quick_state(layout: RunLayout) -> RunState:
     Where the middle of a long file was left out, `partial` is set; evaluations, checkpoints and
     skipped records told there are missing.
     """
-    state = RunState()
+    state, dead = RunState(), not holder(layout).held
     trainer = Tail(layout.events)
     if file_size(layout.events) > HEAD_BYTES + TAIL_BYTES:
         state.partial = True
         apply_decoded(state, decode_lines(trainer.read(max_bytes=HEAD_BYTES)))
         trainer = _last_bytes(layout.events, TAIL_BYTES)
-    _feed(state, trainer)
-    _feed(state, _newest_attempt(layout.monitor))
-    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES))
+    for tail in (
+        trainer,
+        _newest_attempt(layout.monitor),
+        _last_bytes(layout.telemetry, TELEMETRY_BYTES),
+    ):
+        _feed(state, tail, complete=dead)
     return state
 
 
-def _feed(state: RunState, tail: Tail) -> None:
-    """Apply every event up to the file's end and add up what was none."""
+def _feed(state: RunState, tail: Tail, *, complete: bool) -> None:
+    """Apply every event up to the file's end, a torn one too if asked; add up what was none."""
     while True:
-        apply_decoded(state, decode_lines(tail.read()))
+        apply_decoded(state, decode_lines(tail.read(complete=complete)))
         if tail.at_end:
             break
     state.broken_lines += tail.long_lines
