@@ -21,6 +21,7 @@ from tests.qvl_tui.training import (
     write_configuration,
 )
 from trainer.run.layout import RunLayout
+from trainer.supervisor.python import python_environment
 
 FROZEN_SECONDS = 6.0  # three times what it takes for a screen to freeze
 ENDLESS = 1_000_000
@@ -91,7 +92,9 @@ def test_fault_21_a_run_outlives_its_connection_and_the_next_one_can_stop_it(
     write_configuration(tmp_path / "shapes.yaml", tiny_checkpoint, shapes, ENDLESS)
     (tmp_path / "keys").mkdir()
     layout = RunLayout(tmp_path / "runs" / "shapes")
-    setting = f"cd {tmp_path} && export OMP_NUM_THREADS=1 XDG_CONFIG_HOME={tmp_path} &&"
+    paths = python_environment()["PYTHONPATH"]  # a login has none
+    variables = f"PYTHONPATH={paths} OMP_NUM_THREADS=1 XDG_CONFIG_HOME={tmp_path}"
+    setting = f"cd {tmp_path} && export {variables} &&"
     with LoopbackSsh(tmp_path / "keys") as server:
         with PseudoTerminal(server.command(f"{setting} {QVL} train shapes.yaml")) as terminal:
             terminal.wait_for("step ", seconds=60)

@@ -42,7 +42,7 @@ TRAINED = (
     "evaluation.every_steps=9",
     "evaluation.generated_samples=1",
     "generation.max_new_tokens=4",
-    "checkpoint.every_steps=5",
+    "checkpoint.every_steps=7",
     f"training.max_steps={STEPS}",
 )
 OPS = """[
@@ -50,10 +50,10 @@ OPS = """[
   {name: brightness}, {name: noise}, {name: jpeg}
 ]""".replace("\n", "")
 KILLS = (  # the step an attempt has at least done when it is killed, and its data workers
-    (lambda _rng: 3, 2),  # before the first checkpoint
-    (lambda rng: rng.randrange(6, EPOCH), 0),
-    (lambda _rng: EPOCH, 1),  # at the end of an epoch
-    (lambda rng: rng.randrange(EPOCH + 3, STEPS - 5), 0),
+    (lambda _rng: 2, 0),  # before the first checkpoint
+    (lambda rng: rng.randrange(8, EPOCH), 0),
+    (lambda _rng: EPOCH, 2),  # at the end of an epoch
+    (lambda rng: rng.randrange(EPOCH + 2, STEPS - 7), 0),
 )
 
 
@@ -74,10 +74,11 @@ def interrupt(run: Run, seed: int) -> None:
     """Kill it again and again, at random moments of random steps; then stop it."""
     rng = random.Random(seed)
     for least_step, workers in KILLS:
-        step, into_it = least_step(rng), rng.random() * 0.3
+        step = least_step(rng)
+        into_it = rng.random() * 0.3 if step > EPOCH // 2 else 0.0  # in a step, or in a save
         run.configure(f"data.workers={workers}")
         run.kill_at(lambda run, step=step: run.last_step() >= step, into_it)
-    run.stop_at(lambda run: run.last_step() >= STEPS - 4)
+    run.stop_at(lambda run: run.last_step() >= STEPS - 6)
 
 
 @pytest.mark.parametrize(
