@@ -1,7 +1,6 @@
 """The app: which screen is shown, in which colours, and how it is left."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -20,27 +19,23 @@ from textual.screen import ModalScreen
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
 from qvl_tui.lost_terminal import LOOK_SECONDS, terminal_is_gone
-from qvl_tui.memory import return_large_memory
+from qvl_tui.memory import (
+    COLLECT_SECONDS,
+    collect_garbage,
+    collect_garbage_rarely,
+    return_large_memory,
+)
 from qvl_tui.messages import OpenCompare, OpenData, OpenNewRun, OpenRun, SettingsChanged
 from qvl_tui.settings import Settings, save_settings
 from qvl_tui.themes import dress
 from trainer.run.layout import RunLayout
 from trainer.run.text import sanitise
 
-GARBAGE_THRESHOLD = 20_000  # new objects; Python's own is 700
-
 
 def _palette() -> type[Provider]:
     from qvl_tui.screens.palette import ActionProvider
 
     return ActionProvider
-
-
-def _collect_garbage_rarely() -> None:
-    """Leave what was made at the start alone: going through it each time slows reading down."""
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-    gc.enable()
 
 
 class QvlApp(App[str]):
@@ -103,7 +98,8 @@ class QvlApp(App[str]):
             self._back_to_runs()
         if self._data:
             self.post_message(self._data)
-        self.call_after_refresh(_collect_garbage_rarely)
+        self.call_after_refresh(collect_garbage_rarely)
+        self.set_interval(COLLECT_SECONDS, collect_garbage)
         self.call_after_refresh(return_large_memory)
         if self._notice:
             self.notify(self._notice, severity="warning", markup=False, timeout=10)

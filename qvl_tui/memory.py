@@ -1,9 +1,28 @@
-"""Give large pieces of memory back to the system as soon as they are free."""
+"""When memory that is free is given back: what is large at once, objects now and then."""
 
 import ctypes
+import gc
 
 MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of <malloc.h>
 LARGE_BYTES = 512 * 2**10
+GARBAGE_THRESHOLD = 20_000  # new objects; Python's own is 700
+COLLECT_SECONDS = 30.0
+
+
+def collect_garbage_rarely() -> None:
+    """Leave what was made at the start alone: going through it each time slows reading down.
+
+    So rarely, a screen that was closed would stay for hours: all of it is collected every
+    COLLECT_SECONDS besides.
+    """
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+    gc.enable()
+
+
+def collect_garbage() -> None:
+    """Free all that nobody can reach any more."""
+    gc.collect()
 
 
 def return_large_memory() -> None:
