@@ -5,7 +5,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -19,6 +19,7 @@ from trainer.train import loop
 from trainer.train.resume import CheckpointRefused
 
 PATIENCE_SECONDS = 120.0
+ENDED = "no window is left"
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,17 @@ def _work(training: Training, number: int, options: tuple[str, ...], pipe: Conne
 
 
 def _step_by_step(
-    trained: Trained, pipe: Connection, windows: Iterator[Window]
-) -> Iterator[tuple[Window, float]]:
-    """Yield every window when it is asked for."""
+    trained: Trained, pipe: Connection, windows: Iterator[Window | None]
+) -> Iterator[tuple[Window | None, float]]:
+    """Yield every window when it is asked for; None where a stop was."""
     records: tuple[int, ...] = ()
-    counted = asdict(trained.progress)
     while True:
-        counted = {
-            name: getattr(trained.progress, name) for name in ("step", "samples", "target_tokens")
-        }
-        pipe.send(Standing(**counted, records=records))
+        progress = trained.progress
+        pipe.send(Standing(progress.step, progress.samples, progress.target_tokens, records))
         pipe.recv()
-        window = next(windows, None)
-        if window is None:
+        window = next(windows, ENDED)
+        if isinstance(window, str):
             return
-        records = tuple(source.line for source in window.totals.sources)
+        if window is not None:
+            records = tuple(source.line for source in window.totals.sources)
         yield window, 0.0
