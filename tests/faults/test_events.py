@@ -1,6 +1,7 @@
 """Fault 22: an event file that is torn, damaged, cut, replaced or of another version."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,14 +70,22 @@ def test_fault_22_the_next_attempt_writes_on_behind_a_torn_line(kept: Kept):
     assert state.attempt == 2
 
 
+def until_second_step(path: Path) -> bytes:
+    """Return a file up to the beginning of its second step."""
+    steps = [
+        it.start() for it in re.finditer(rb'\{"seq":\d+.{0,99}"type":"step"', path.read_bytes())
+    ]
+    return path.read_bytes()[: steps[1]]
+
+
 def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
+    """Leave a torn line, behind which the trainer writes on."""
+    os.truncate(path, len(until_second_step(path)) + 20)
 
 
 def replace(path: Path) -> None:
     """Put another file there, which the trainer that holds the old one does not write to."""
-    lines = path.read_bytes().splitlines(keepends=True)
-    (path.parent / "other").write_bytes(b"".join(lines[: len(lines) // 2]) + GARBAGE + b"\n")
+    (path.parent / "other").write_bytes(until_second_step(path) + GARBAGE + b"\n")
     (path.parent / "other").replace(path)
 
 
@@ -84,18 +93,17 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize(
-    ("harm", "then"), [(cut, [1, 4, 5, 6]), (replace, [1]), (remove, [1, 2, 3])]
-)
+@pytest.mark.parametrize(("harm", "then"), [(cut, [1, 5, 6]), (replace, [1]), (remove, [1, 2])])
 def test_fault_22_a_file_that_is_cut_replaced_or_gone_while_it_is_read_stops_nobody(
     kept: Kept, harm: Callable[[Path], None], then: list[int]
 ):
     trained = kept.training("training.max_steps=6", name="harmed")
-    reader = RunReader(trained.setup.run.layout)
+    layout = trained.setup.run.layout
+    reader = RunReader(layout)
 
     def read(event: AnyEvent) -> None:
         if isinstance(event, Step) and event.step == 4:
-            harm(reader.files._layout.events)
+            harm(layout.events)
         while reader.apply(reader.read()):
             pass
 
@@ -103,4 +111,4 @@ def test_fault_22_a_file_that_is_cut_replaced_or_gone_while_it_is_read_stops_nob
     assert trained.go() == "finished"
     steps = losses_in(reader.state)
     assert list(steps) == then
-    assert reader.state.broken_lines <= 1
+    assert reader.state.broken_lines == (harm is not remove)

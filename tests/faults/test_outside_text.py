@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from qvl_tui.desk import Desk
 from qvl_tui.messages import OpenRun
 from tests.qvl_tui.player import Player
 from tests.training import Trained, Training
+from trainer.cli.app import main
 from trainer.cli.follow import Follower
 from trainer.run.about import About, write_about
 from trainer.run.events import Notice, RecordSkipped, SamplePrediction
@@ -25,6 +26,7 @@ HOSTILE = (
 )
 NAME = HOSTILE.replace("\0", "").replace("/", "|")  # as far as it can be a file's name
 MARK = "wolf"
+Command = Callable[..., tuple[int, str]]
 
 
 def steering(text: str) -> set[str]:
@@ -60,20 +62,28 @@ def hostile(tmp_path: Path, trainings: Training) -> Trained:
     )
 
 
-def command(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Return code and output of the real program."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer.cli", *arguments],
-        capture_output=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "QVL_RUNS": str(folder), "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "surrogateescape")
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Return what calls the program in this process: code, and all it wrote."""
+
+    def call(runs: Path, *arguments: str) -> tuple[int, str]:
+        monkeypatch.setenv("QVL_RUNS", str(runs))
+        monkeypatch.setattr(sys, "argv", ["qvl", *arguments])
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capfd.readouterr()
+        code = left.value.code
+        return code if isinstance(code, int) else 0, told.out + told.err
+
+    return call
 
 
 def test_fault_29_text_of_a_real_run_reaches_no_terminal_but_as_text(
-    hostile: Trained, capfd: pytest.CaptureFixture[str]
+    hostile: Trained, capfd: pytest.CaptureFixture[str], command: Command
 ):
     layout = hostile.setup.run.layout
     write_about(layout, About(HOSTILE, HOSTILE))
@@ -102,7 +112,6 @@ def test_fault_29_text_of_a_real_run_reaches_no_terminal_but_as_text(
         ("note", "hostile"),
         ("data", "show", data, "1-5", "--model", model),
         ("data", "show", data, "1-5", "--model", model, "--json"),
-        ("data", "check", "balanced", f"data.train={json.dumps([data])}", f"model.path={model}"),
         ("train", "balanced", f"data.train={json.dumps([data + HOSTILE])}", f"model.path={model}"),
         ("status", HOSTILE.replace("\0", "")),
     ):
@@ -131,7 +140,7 @@ def test_fault_29_text_of_a_real_run_is_text_on_its_screen(hostile: Trained):
     assert len(told) == 8  # the name, at least
 
 
-def test_fault_29_a_run_whose_name_is_no_text_is_listed(tmp_path: Path):
+def test_fault_29_a_run_whose_name_is_no_text_is_listed(tmp_path: Path, command: Command):
     folder = os.fsencode(tmp_path) + b"/runs/wolf\xff\x1b[31m"
     os.makedirs(folder)  # noqa: PTH103 - a Path would do, and hide that these are bytes
     (Path(os.fsdecode(folder)) / "config.yaml").write_text("extends: balanced\n")

@@ -9,7 +9,7 @@ from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import NamedTuple, Self, TypeVar
 
-from trainer.data.asking import Asking, KeptFeatures
+from trainer.data.asking import Asking, KeptFeatures, with_later_features
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.layout import Layout
@@ -101,10 +101,17 @@ class BatchPool:
         coming = iter(requests)
         try:
             while self._top_up(ahead, coming):
-                yield self._next(*ahead.popleft())
+                request, future = ahead.popleft()
+                yield self._as_of_now(request, self._next(request, future))
         finally:
             for _, future in ahead:
                 future.cancel()
+
+    def _as_of_now(self, request: Request, batch: Batch) -> Batch:
+        """A batch that was asked for early, with what was kept of its images meanwhile."""
+        if self._kept is None or request.pixels:
+            return batch
+        return with_later_features(batch, self._kept)
 
     def _top_up(
         self, ahead: deque[tuple[Request, Future[Batch]]], coming: Iterator[Request]

@@ -16,6 +16,7 @@ from trainer.run.tail import Tail
 HEAD_BYTES = 64 * 2**10  # holds the first attempt's start and the plan
 TAIL_BYTES = 256 * 2**10  # some hundred steps
 TELEMETRY_BYTES = 16 * 2**10  # the newest samples
+STARTED = b'"type":"supervisor_started"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,25 +94,36 @@ def quick_state(layout: RunLayout) -> RunState:
     Where the middle of a long file was left out, `partial` is set; evaluations, checkpoints and
     skipped records told there are missing.
     """
-    state = RunState()
+    state, dead = RunState(), not holder(layout).held
     trainer = Tail(layout.events)
     if file_size(layout.events) > HEAD_BYTES + TAIL_BYTES:
         state.partial = True
         apply_decoded(state, decode_lines(trainer.read(max_bytes=HEAD_BYTES)))
         trainer = _last_bytes(layout.events, TAIL_BYTES)
-    _feed(state, trainer)
-    _feed(state, _last_bytes(layout.monitor, TAIL_BYTES))
-    _feed(state, _last_bytes(layout.telemetry, TELEMETRY_BYTES))
+    for tail in (
+        trainer,
+        _newest_attempt(layout.monitor),
+        _last_bytes(layout.telemetry, TELEMETRY_BYTES),
+    ):
+        _feed(state, tail, complete=dead)
     return state
 
 
-def _feed(state: RunState, tail: Tail) -> None:
-    """Apply every event up to the file's end and add up what was none."""
+def _feed(state: RunState, tail: Tail, *, complete: bool) -> None:
+    """Apply every event up to the file's end, a torn one too if asked; add up what was none."""
     while True:
-        apply_decoded(state, decode_lines(tail.read()))
+        apply_decoded(state, decode_lines(tail.read(complete=complete)))
         if tail.at_end:
             break
     state.broken_lines += tail.long_lines
+
+
+def _newest_attempt(path: Path) -> Tail:
+    """Return the last bytes of monitor.jsonl, or all of it where they lack an attempt's start."""
+    start = max(file_size(path) - TAIL_BYTES, 0)
+    if start and not any(STARTED in line for line in Tail(path, start=start).read()):
+        start = 0
+    return Tail(path, start=start)
 
 
 def _last_bytes(path: Path, count: int) -> Tail:

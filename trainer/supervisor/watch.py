@@ -32,6 +32,8 @@ JUDGE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 TELEMETRY_FILE_BYTES = 64 * 2**20
 CONSOLE_FILE_BYTES = 64 * 2**20
+MONITOR_FILE_BYTES = 16 * 2**20
+MONITOR_MOVE_SECONDS = 60.0  # between looks; a starter waits so long for the first line it reads
 LAST_EVENTS_SECONDS = 10.0  # how long a full disk may hold up the exit record
 
 
@@ -61,6 +63,7 @@ class AttemptWatch:
         self._alone: tuple[float, str] | None = None  # when and why the rest is told to leave
         self._next_judgement = 0.0
         self._next_beat = 0.0
+        self._next_move = time.monotonic() + MONITOR_MOVE_SECONDS
         self.stop_asked = False
 
     # --- from start to end --------------------------------------------------------------------
@@ -205,6 +208,17 @@ class AttemptWatch:
             self._write(alert)
         self._monitor.flush()
         self._rotate_console()
+        if now >= self._next_move:
+            self._next_move = now + MONITOR_MOVE_SECONDS
+            self._move_monitor()
+
+    def _move_monitor(self) -> None:
+        layout = self._run.layout
+        try:
+            if self._monitor.move_aside(layout.monitor_before, MONITOR_FILE_BYTES):
+                self._run.report(f"what came before is in {layout.monitor_before.name}")
+        except OSError as error:
+            self._run.report(f"{layout.monitor.name} could not be moved aside: {error}")
 
     def _rotate_console(self) -> None:
         console = self._run.layout.console

@@ -172,7 +172,7 @@ def build_pool(
     while_waiting: Callable[[], None] = lambda: None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
-    builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
+    builder = BatchBuilder(preprocessing.encoder, splits, keys=vision is not None)
     return BatchPool(
         builder,
         workers=config.data.workers,
