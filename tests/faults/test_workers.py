@@ -72,7 +72,8 @@ def test_fault_17_a_killed_and_a_hung_worker_are_named_and_the_run_goes_on_by_it
         ("finished", False),
     ]
     assert f"(pid {killed.pid}) was killed by SIGKILL" in ends[0].message
-    assert f"(pid {hung.pid}) gave no answer for 3 s" in ends[1].message
+    assert f"(pid {hung.pid}) " in ends[1].message
+    assert "answer for 3 s" in ends[1].message  # none, or one that it stopped in the middle of
     assert all("train.jsonl:" in it.message for it in ends[:2])  # the records it was at
     assert not killed.is_running()
     assert not hung.is_running()

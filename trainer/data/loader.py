@@ -138,8 +138,8 @@ class BatchPool:
         return batch
 
     def _next(self, request: Request, future: Future[Batch]) -> Batch:
-        # The worker's own timer ends a slow one. This one ends a process that stopped in the
-        # middle of its answer.
+        # The worker's own timers end a process that is slow. This one is for a process that cannot
+        # even be killed, as when a network disk is gone.
         limit = START_TIMEOUT_SECONDS + 2 * self._timeout_seconds
         deadline = time.monotonic() + limit
         while not wait([future], LOOK_UP_SECONDS).done:

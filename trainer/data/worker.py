@@ -97,7 +97,22 @@ class Worker(Generic[Asked, Made]):
             if self.process.is_alive() and time.monotonic() >= deadline:
                 raise self.failure(request, f"gave no answer for {timeout_seconds:g} s")
             raise EOFError
-        return self._pipe.recv()
+        return self._arriving(request, timeout_seconds)
+
+    def _arriving(self, request: Asked, timeout_seconds: float) -> Any:
+        """The message that has begun to come; a process that stops in the middle of it is ended."""
+        deadline = time.monotonic() + timeout_seconds
+        timer = threading.Timer(timeout_seconds, self.process.kill)
+        timer.start()
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            if time.monotonic() < deadline:
+                raise
+            how = f"stopped in the middle of its answer for {timeout_seconds:g} s"
+            raise self.failure(request, how) from error
+        finally:
+            timer.cancel()
 
     def failure(self, request: Asked, how: str) -> WorkerFailed:
         """Return the error that says how this worker failed, and over which records."""

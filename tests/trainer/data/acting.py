@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ import numpy as np
 from trainer.data.errors import Source
 from trainer.data.samples import BatchArrays, collate
 from trainer.data.worker import Request
+
+
+def _stop_halfway(pipe: Connection, message: bytes, *_: object) -> None:
+    os.write(pipe.fileno(), message[: len(message) // 2])
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 @dataclass
@@ -30,6 +36,8 @@ class Acting:
                 os._exit(7)
             if record == 1003:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if record == 1004:
+                Connection._send = _stop_halfway  # pyright: ignore
             if record >= 2000:
                 time.sleep(0.05)
         arrays = collate([], [], 0)

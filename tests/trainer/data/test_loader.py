@@ -130,6 +130,7 @@ def test_a_file_that_shrinks_during_the_run_ends_it_with_what_changed(load: Load
         (1001, "ZeroDivisionError: a fault of ours"),
         (1002, "left with code 7"),
         (1003, "was killed by SIGKILL"),
+        (1004, "stopped in the middle of its answer for 1 s"),
     ],
 )
 def test_a_worker_that_fails_is_named_with_its_records(tmp_path: Path, record: int, how: str):
