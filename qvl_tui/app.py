@@ -19,6 +19,7 @@ from textual.screen import ModalScreen
 
 from qvl_tui.desk import Desk
 from qvl_tui.last_words import fault_of_the_screen, runs_that_go_on
+from qvl_tui.lost_terminal import LOOK_SECONDS, terminal_is_gone
 from qvl_tui.memory import return_large_memory
 from qvl_tui.messages import OpenCompare, OpenData, OpenNewRun, OpenRun, SettingsChanged
 from qvl_tui.settings import Settings, save_settings
@@ -253,6 +254,12 @@ class QvlApp(App[str]):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 leave = partial(self.exit, return_code=128 + number)
                 loop.add_signal_handler(number, leave)
+            self.set_interval(LOOK_SECONDS, self._leave_a_lost_terminal)
+
+    def _leave_a_lost_terminal(self) -> None:
+        """Go as after SIGHUP; Textual would read the end of input again and again."""
+        if terminal_is_gone():
+            self.exit(return_code=128 + signal.SIGHUP)
 
     def _fatal_error(self) -> None:
         """Leave after an error of our own: a few plain lines, the traceback in a file."""

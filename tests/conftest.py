@@ -75,9 +75,9 @@ def make_run(
 @pytest.fixture(scope="session")
 def mixed_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """180 records of one or two pictures, 20 of them text only."""
+    folder = tmp_path_factory.mktemp("mixed")
     from trainer.demo.shapes import write_shapes
 
-    folder = tmp_path_factory.mktemp("mixed")
     lines = write_shapes(folder, train=160, validation=4, seed=3)[0].read_text().splitlines()
     for number in range(20):
         messages = [{"role": "user", "content": f"Say {number}."}]

@@ -30,6 +30,7 @@ print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
         "trainer.run,trainer.config,qvl_tui",
         "trainer.data.index,trainer.data.records,trainer.data.check",
         "trainer.data.pictures,trainer.data.labels",
+        "trainer.data.build,trainer.data.worker",  # all that a data worker imports
         "trainer.demo.report",
         "trainer.bench.configure,trainer.bench.measure,trainer.bench.words,trainer.bench.turns",
     ],

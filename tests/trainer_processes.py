@@ -1,20 +1,24 @@
-"""Trainer processes on a run directory, without a supervisor, that can be killed."""
+"""Trainer processes on a run directory, that can be killed."""
 
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.forked import ForkedRank, Main
 from trainer.config.load import dump_config, load_config
 from trainer.run.codec import decode
 from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
 from trainer.supervisor.ranks import rank_environment
+from trainer.train import rank
+
+Process = subprocess.Popen[bytes] | ForkedRank
+MakeRun = Callable[..., "Run"]
 
 
 @dataclass
@@ -22,36 +26,48 @@ class Run:
     """A run directory and the trainer processes started on it."""
 
     layout: RunLayout
+    preset: str
+    options: tuple[str, ...]
     attempt: int = 0
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def configure(self, *overrides: str) -> None:
+        """Write the configuration that the next attempt reads."""
+        config = load_config(self.preset, [*self.options, *overrides])
+        self.layout.config.write_text(dump_config(config))
+
+    def start(self, main: Main = rank.main) -> Process:
         """Start the next attempt."""
         self.attempt += 1
-        return self._start_one((sys.executable, "-m", "trainer"), {})
+        return self._start_rank(main, {})
 
-    def start_ranks(self, *command: str) -> list[subprocess.Popen[bytes]]:
+    def start_ranks(self, *command: str) -> list[Process]:
         """Start the next attempt with two ranks; without a command as the supervisor does."""
         self.attempt += 1
-        command = command or (sys.executable, "-m", "trainer")
-        return [
-            self._start_one(command, rank_environment(rank, 2, self.attempt, -1))
-            for rank in range(2)
-        ]
+        told = [rank_environment(number, 2, self.attempt, -1) for number in range(2)]
+        if command:
+            return [self._start_command(command, it) for it in told]
+        return [self._start_rank(rank.main, it) for it in told]
 
-    def _start_one(self, command: tuple[str, ...], told: dict[str, str]) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
+    def _start_rank(self, main: Main, told: dict[str, str]) -> Process:
+        process = ForkedRank(self.layout.root, self._told(told), self.layout.console, main)
+        self.processes.append(process)
+        return process
+
+    def _told(self, told: dict[str, str]) -> dict[str, str]:
+        told = {key: value for key, value in told.items() if key != "QVL_LOCK_FD"}  # not locked
+        return {
             **told,
             "QVL_ATTEMPT": str(self.attempt),
             "OMP_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
         }
-        environment.pop("QVL_LOCK_FD", None)  # the run is not locked
+
+    def _start_command(self, command: tuple[str, ...], told: dict[str, str]) -> Process:
         with self.layout.console.open("ab") as console:
             process = subprocess.Popen(
                 [*command, str(self.layout.root)],
-                env=environment,
+                env={**os.environ, **self._told(told)},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -62,35 +78,52 @@ class Run:
 
     def finish(self, expected: int = 0) -> None:
         """Run an attempt to its end and check its exit code."""
-        code = self.start().wait(timeout=400)
-        assert code == expected, self.layout.console.read_text()[-3000:]
+        self.ends_with(expected, self.start())
 
-    def kill_at(self, reached: Callable[["Run"], bool]) -> None:
-        """Start an attempt and kill it with SIGKILL once `reached` says so."""
-        process = self._started_until(reached)
+    def ends_with(self, expected: int, process: Process, seconds: float = 400) -> None:
+        """Wait for the end of an attempt and check its exit code."""
+        assert process.wait(timeout=seconds) == expected, self.layout.console.read_text()[-3000:]
+
+    def kill_at(self, reached: Callable[["Run"], bool], later_seconds: float = 0.0) -> None:
+        """Start an attempt and kill it with SIGKILL once `reached` says so, or a little later."""
+        process = self.start_until(reached)
+        time.sleep(later_seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def stop_at(self, reached: Callable[["Run"], bool]) -> None:
         """Start an attempt and ask it to stop once `reached` says so."""
-        process = self._started_until(reached)
+        process = self.start_until(reached)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=120) == 3, self.layout.console.read_text()[-3000:]
+        self.ends_with(3, process)
 
-    def _started_until(self, reached: Callable[["Run"], bool]) -> subprocess.Popen[bytes]:
-        process = self.start()
-        deadline = time.monotonic() + 300
+    def start_until(self, reached: Callable[["Run"], object], main: Main = rank.main) -> Process:
+        """Start an attempt and return it once `reached` says so."""
+        process = self.start(main)
+        deadline = time.monotonic() + 150
         while not reached(self):
             assert process.poll() is None, self.layout.console.read_text()[-3000:]
             assert time.monotonic() < deadline, "the run did not get there"
-            time.sleep(0.005)
+            time.sleep(0.01)
         return process
+
+    def clean_up(self) -> None:
+        """End what a failed test has left running."""
+        for process in self.processes:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
+                process.wait()
 
     def events(self) -> list[AnyEvent]:
         """Return every complete event, also of attempts that were cut off in the middle."""
-        if not self.layout.events.exists():
+        return [*self._events(self.layout.events), *self._events(self.layout.monitor)]
+
+    def _events(self, path: Path) -> list[AnyEvent]:
+        if not path.exists():
             return []
-        whole, _newline, _torn = self.layout.events.read_bytes().rpartition(b"\n")
+        whole, _newline, _torn = path.read_bytes().rpartition(b"\n")
         found: list[AnyEvent] = []
         for line in whole.split(b"\n"):
             try:
@@ -114,35 +147,24 @@ class Run:
 
 
 @contextmanager
-def run_maker(
-    folder: Path, checkpoint: Path, shapes: tuple[Path, Path]
-) -> Generator[Callable[..., Run]]:
-    """Return a function that makes a run directory from a shipped preset and overrides."""
+def run_maker(folder: Path, checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[MakeRun]:
+    """Give a function that makes a run directory from a shipped preset and overrides."""
     made: list[Run] = []
+    inputs = (
+        f"model.path={checkpoint}",
+        f"data.train={shapes[0]}",
+        f"data.validation={shapes[1]}",
+        f"data.cache_dir={folder / 'cache'}",
+        "training.threads=1",
+    )
 
     def make(name: str, *overrides: str, preset: str = "balanced") -> Run:
-        root = folder / "runs" / name
-        root.mkdir(parents=True)
-        config = load_config(
-            preset,
-            [
-                f"model.path={checkpoint}",
-                f"data.train={shapes[0]}",
-                f"data.validation={shapes[1]}",
-                f"data.cache_dir={folder / 'cache'}",
-                f"name={name}",
-                "training.threads=1",
-                *overrides,
-            ],
-        )
-        run = Run(RunLayout(root))
-        run.layout.config.write_text(dump_config(config))
+        run = Run(RunLayout(folder / "runs" / name), preset, (*inputs, f"name={name}", *overrides))
+        run.layout.root.mkdir(parents=True)
+        run.configure()
         made.append(run)
         return run
 
     yield make
     for run in made:
-        for process in run.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        run.clean_up()

@@ -1,12 +1,14 @@
 """Show how cost grows with the records of a data set and with the size of pictures.
 
-python -m tests.benchmarks.growth [--rounds 5] [--steps 20] [--svg docs/pictures/growth.svg]
+python -m tests.benchmarks.growth [--rounds 10] [--steps 10] [--svg docs/pictures/growth.svg]
 
 The whole loop, workers and all, trains the tiny model on 250, 1,000 and 4,000 records of 256 pixels
 a side, and on 250 records whose pictures have once, twice and four times as many pixels. Every case
-is a process of its own; they take turns. Printed: samples a second, processor time of a sample with
-the workers' (which other programs hardly change), and the peak memory of all processes; then how
-the last two differ from the first case of their row. With `--svg` they are drawn.
+is a process of its own; they take turns, in every other round from the last to the first. Printed:
+samples a second, processor time of a sample with the workers' (which other programs change less),
+and the peak memory of all processes; then how the last two differ from the first case of their row.
+Times are compared within a round, where the machine is as busy for all, and the median of the
+rounds counts. With `--svg` they are drawn.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from html import escape
+from operator import truediv
 from pathlib import Path
 from statistics import median
 
@@ -50,8 +53,17 @@ class Found:
 
     case: Case
     samples_per_second: float
-    processor_seconds: float  # of a sample
+    by_round: tuple[float, ...]  # seconds of a processor for a sample
     peak_bytes: int
+
+    @property
+    def processor_seconds(self) -> float:
+        """Seconds of a processor for a sample."""
+        return median(self.by_round)
+
+    def times(self, first: "Found") -> float:
+        """Return how many times the processor time of another case it takes."""
+        return median(map(truediv, self.by_round, first.by_round))
 
 
 def begin(case: Case, checkpoint: Path, folder: Path, wanted_steps: tuple[int, int]) -> Side:
@@ -90,9 +102,16 @@ def measure(cases: list[Case], steps: int, rounds: int) -> list[Found]:
             )
             for number, case in enumerate(cases)
         ]
-        turns = [[side.turn(steps + 1) for side in sides] for _ in range(rounds)]
+        turns = [_round(sides, steps + 1, number) for number in range(rounds)]
         by_case = zip(cases, zip(*turns, strict=True), strict=True)
         return [found(case, list(of)) for case, of in by_case]
+
+
+def _round(sides: list[Side], steps: int, number: int) -> list[Turn]:
+    """Let each side take a turn and return the turns in the order of sides."""
+    places = list(range(len(sides)))[:: 1 if number % 2 == 0 else -1]
+    turns = {place: sides[place].turn(steps) for place in places}
+    return [turns[place] for place in range(len(sides))]
 
 
 def found(case: Case, turns: list[Turn]) -> Found:
@@ -106,7 +125,7 @@ def found(case: Case, turns: list[Turn]) -> Found:
     return Found(
         case,
         median(one["samples"] / one["seconds"] for one in sums),
-        median(one["processor_seconds"] / one["samples"] for one in sums),
+        tuple(one["processor_seconds"] / one["samples"] for one in sums),
         peak,
     )
 
@@ -120,7 +139,7 @@ def report(row: list[Found]) -> None:
             f"{it.samples_per_second:.1f} samples/s, "
             f"{it.processor_seconds * 1e3:.1f} ms of a processor each, "
             f"{it.peak_bytes / 1e6:,.0f} MB; "
-            f"{it.processor_seconds / first.processor_seconds:.3f} times the processor time, "
+            f"{it.times(first):.3f} times the processor time, "
             f"{(it.peak_bytes - first.peak_bytes) / 1e6:+,.0f} MB",
             flush=True,
         )
@@ -173,8 +192,8 @@ def picture(records: list[Found], pixels: list[Found]) -> str:
 def main() -> None:
     """Measure, print, and draw if asked."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--svg", type=Path, default=None)
     arguments = parser.parse_args()
     records = [Case(count, PIXELS[0]) for count in RECORDS]

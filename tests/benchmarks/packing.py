@@ -3,11 +3,12 @@
 python -m tests.benchmarks.packing [--rounds 6] [--attention]
 
 The same 138 M Qwen3-VL (real vocabulary, LoRA on the language model, fp32, CPU) is trained three
-times in one process, step by step in turn, on the same 8 samples a step: texts whose lengths spread
-1:20, a fifth of them with a picture. Padded: 4 x 2, as they are dealt. Packed and grouped: within
-as many tokens as 4 of the longest have. Printed: losses side by side, seconds by the clock and of
-the processor (where others run beside, the second tell more), padding, and the ratios padded /
-other: the medians of the clock's, and that of all processor time.
+times in one process, step by step in turn, on the same 8 samples a step: texts whose lengths in
+tokens spread 1:20, evenly by their logarithm, a fifth of them with a picture. Padded: 4 x 2, as
+they are dealt. Packed and grouped: within as many tokens as 4 of the longest have. Printed: the
+kind of attention, losses side by side, seconds by the clock and of the processor (where others run
+beside, the second tell more), padding, and the ratios padded / other: the medians of the clock's,
+and that of all processor time.
 
 --attention compares, on one packed window, a call of sdpa for each sample with one mask of all
 pairs: seconds of forward and backward in turn, and by how much either raises the resident peak of a
@@ -32,7 +33,7 @@ from trainer.config.load import dump_config, load_config
 from trainer.data.batch import Window
 from trainer.demo.sizes import build_benchmark_checkpoint
 from trainer.model.body import base_of
-from trainer.model.segments import NAME
+from trainer.model.segments import NAME, packed_attention
 from trainer.run.append import EventWriter
 from trainer.run.layout import RunLayout
 from trainer.train.prepare import prepare
@@ -44,23 +45,33 @@ from trainer.train.window import accumulate_gradients, clip_gradients
 SIZE, ACCUMULATION = 4, 2
 WAYS = {"padded": "none", "packed": "pack", "grouped": "group"}
 ATTENTION = {"a call for each sample": NAME, "a mask of all pairs": "sdpa"}
-SHORTEST, LONGEST = 6, 340  # words
-WORDS = ("red", "blue", "left", "above", "two", "circle", "of", "the", "and", "square")
+SHORTEST, LONGEST = 48, 960  # tokens of a sample
+FRAME_TOKENS = 19  # of a sample without words
+PICTURE_TOKENS = 66  # of 256 x 256 pixels between two marks
+PICTURED_FROM = 150  # tokens; shorter samples have no room for a picture
+WORDS = ("red", "blue", "circle", "square")  # a token each
+ANSWER_WORDS = 10
 
 
 def write_records(path: Path, count: int) -> None:
-    """Write records whose lengths in tokens spread 1:20 evenly by their logarithm."""
+    """Write records from SHORTEST to LONGEST tokens, each the same ratio above the one before."""
     draw = random.Random(0)
+    growth = LONGEST / SHORTEST
+    lengths = [round(SHORTEST * growth ** (it / (count - 1))) for it in range(count)]
+    draw.shuffle(lengths)
+    roomy = [number for number, tokens in enumerate(lengths) if tokens >= PICTURED_FROM]
+    pictured = set(roomy[: count // 5])
     lines: list[str] = []
-    for number in range(count):
-        words = round(SHORTEST * (LONGEST / SHORTEST) ** draw.random())
-        text = " ".join(draw.choice(WORDS) for _ in range(words))
-        content = [{"type": "text", "text": text}]
-        if number % 5 == 0:
+    for number, tokens in enumerate(lengths):
+        words = tokens - FRAME_TOKENS - ANSWER_WORDS
+        content: list[dict[str, str]] = []
+        if number in pictured:
+            words -= PICTURE_TOKENS
             name = f"{number}.png"
             Image.new("RGB", (256, 256), (draw.randrange(256), 90, 90)).save(path.parent / name)
-            content.insert(0, {"type": "image", "image": name})
-        answer = " ".join(draw.choice(WORDS) for _ in range(10))
+            content.append({"type": "image", "image": name})
+        content.append({"type": "text", "text": " ".join(draw.choices(WORDS, k=words))})
+        answer = " ".join(draw.choices(WORDS, k=ANSWER_WORDS))
         messages = [{"role": "user", "content": content}]
         lines.append(json.dumps({"messages": messages, "response": answer}))
     path.write_text("\n".join(lines) + "\n")
@@ -119,7 +130,9 @@ def prepared(folder: Path, records: int) -> int:
     with setup.pool:
         windows = [window for window, _ in zip(setup.windows(0), range(steps), strict=False)]
     lengths = [length for window in windows for it in window.batches for length in it.lengths]
-    print(f"{len(lengths)} samples of {min(lengths)} to {max(lengths)} tokens")
+    spread = max(lengths) / min(lengths)
+    print(f"{len(lengths)} samples of {min(lengths)} to {max(lengths)} tokens, 1:{spread:.1f}")
+    assert spread >= LONGEST / SHORTEST, "the records do not spread as far as they should"
     (folder / "padded").rename(folder / "looked-at")
     return SIZE * max(lengths)
 
@@ -129,6 +142,8 @@ def compare(folder: Path, rounds: int) -> None:
     tokens = prepared(folder, (rounds + 1) * SIZE * ACCUMULATION)
     setups = {way: setup_of(folder, way, tokens) for way in WAYS}
     coming = {way: setup.windows(0) for way, setup in setups.items()}
+    for way, setup in setups.items():
+        print(f"{way}: attention {attention_of(setup)}")
     rows: list[dict[str, Taken]] = []
     held = {way: [0, 0] for way in WAYS}
     for number in range(rounds + 1):
@@ -150,6 +165,13 @@ def compare(folder: Path, rounds: int) -> None:
         print(
             f"{way}: padding {padding:.1%}, padded / {way} {clock:.2f} by the clock, {cpu:.2f} cpu"
         )
+
+
+def attention_of(setup: Setup) -> str:
+    """Return how the model attends."""
+    if setup.layout is None or not setup.layout.packed:
+        return "sdpa with the padding's mask"
+    return packed_attention(setup.model, torch.float32, setup.accelerator.device)
 
 
 def one_window(folder: Path) -> tuple[Setup, Window]:

@@ -1,10 +1,12 @@
 """One real run with two checkpoints, copied for every fault that is done to it."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.training import Trained, Training, events_of
 from trainer.run.events import Step
@@ -65,3 +67,22 @@ def kept(trained_once: Kept, tmp_path: Path) -> Kept:
     shutil.copytree(trained_once.layout.root, tmp_path / "run")
     training = trained_once.training
     return Kept(Training(tmp_path, training.checkpoint, training.shapes), trained_once.expected)
+
+
+@pytest.fixture(scope="session")
+def dense_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 dense records with a summary and two or three boxes each."""
+    folder = tmp_path_factory.mktemp("dense")
+    lines: list[str] = []
+    for number in range(60):
+        picture = Image.new("RGB", (96, 64), (number, 90, 255 - number))
+        boxes = [[place * 32, 8, place * 32 + 20, 40] for place in range(2 + number % 2)]
+        for box in boxes:
+            picture.paste((255, number, 0), (box[0], box[1], box[2], box[3]))
+        picture.save(folder / f"{number}.png")
+        objects = [{"bbox_2d": box, "desc": f"box {place}"} for place, box in enumerate(boxes)]
+        record = {"image": f"{number}.png", "objects": objects, "summary": f"boxes {len(boxes)}"}
+        lines.append(json.dumps(record))
+    path = folder / "dense.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path

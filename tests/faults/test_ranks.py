@@ -6,11 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
-from tests.trainer_processes import Run
+from tests.trainer_processes import Process, Run
 from tests.training import Training
 from trainer.run.events import (
     AttemptStarted,
@@ -43,7 +42,7 @@ COMMON = (
 
 
 DISTURBED_RANK = Path(__file__).with_name("disturbed_rank.py")
-Processes = Sequence[Popen[bytes]]
+Processes = Sequence[Process]
 
 
 def end(run: Run, processes: Processes, *expected: int) -> None:

@@ -83,12 +83,16 @@ class PseudoTerminal:
         """Return how much was written between two moments of the monotonic clock."""
         return sum(size for moment, size in self.arrivals if begin <= moment < end)
 
-    def vanish(self) -> None:
-        """Go, as a terminal does whose connection is cut: nothing is read or written any more."""
+    def vanish(self, *, told: bool = True) -> None:
+        """Go, as a terminal does whose connection is cut: nothing is read or written any more.
+
+        Where it is not `told`, no signal comes, as in a container whose client is gone.
+        """
         self._closing = True
         self._reader.join()
         os.close(self._leader)
-        self.process.send_signal(signal.SIGHUP)
+        if told:
+            self.process.send_signal(signal.SIGHUP)
 
     def close(self) -> None:
         """End the program as a vanished terminal does."""

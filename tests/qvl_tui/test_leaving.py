@@ -34,11 +34,12 @@ def test_a_screen_that_is_ended_from_outside_leaves_the_terminal_as_it_was(
         assert b"Traceback" not in terminal.output
 
 
-def test_a_screen_whose_terminal_is_gone_ends(tmp_path: Path):
+@pytest.mark.parametrize("told", [True, False], ids=["by a signal", "by nothing"])
+def test_a_screen_whose_terminal_is_gone_ends(tmp_path: Path, told: bool):
     record_run(tmp_path, "shapes", steps=30, end="finished")
     with PseudoTerminal(COMMAND, environment={"QVL_RUNS": str(tmp_path)}) as terminal:
         terminal.wait_for("shapes")
-        terminal.vanish()
+        terminal.vanish(told=told)
         assert terminal.process.wait(20) == 128 + signal.SIGHUP
 
 

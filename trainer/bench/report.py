@@ -72,8 +72,10 @@ def _ratios(measured: Measured, sides: dict[str, Any], role: str) -> dict[str, A
         ours, theirs = sides[OURS][place], sides[role][place]
         return ours and ours["samples_per_second"] / theirs["samples_per_second"]
 
-    def processor_time(of: str) -> float:
-        return sides[of]["all"]["processor_seconds_per_sample"]
+    def processor_time(place: str) -> float | None:
+        ours, theirs = sides[OURS][place], sides[role][place]
+        name = "processor_seconds_per_sample"
+        return ours and theirs[name] / ours[name]
 
     turns = zip(measured.turns[OURS], measured.turns[role], strict=True)
     rounds = [_seconds(measured, theirs) / _seconds(measured, ours) for ours, theirs in turns]
@@ -82,7 +84,9 @@ def _ratios(measured: Measured, sides: dict[str, Any], role: str) -> dict[str, A
         "speed_first_epoch": speed("first_epoch"),
         "speed_later_epochs": speed("later_epochs"),
         "speed_by_round": rounds,
-        "processor_time": processor_time(role) / processor_time(OURS),
+        "processor_time": processor_time("all"),
+        "processor_time_first_epoch": processor_time("first_epoch"),
+        "processor_time_later_epochs": processor_time("later_epochs"),
         "memory": most_bytes(sides[OURS]["memory"]) / most_bytes(sides[role]["memory"]),
         "largest_loss_difference": _difference(measured, role),
     }

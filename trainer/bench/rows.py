@@ -57,12 +57,12 @@ def comparable_rows(builder: BatchBuilder, samples: Iterable[int], folder: Path)
 
 
 def _rows(builder: BatchBuilder, samples: Iterable[int]) -> Iterator[dict[str, Any]]:
-    options = builder.preprocessing.options
+    options = builder.encoder.options
     for number in samples:
         record = the_conversation(builder, number)
-        sample = builder.preprocessing.encode(record)
+        sample = builder.encoder.encode(record)
         folder = Path(record.source.file).parent
-        policy = builder.preprocessing.image_policy
+        policy = builder.encoder.image_policy
         encoded = [read_encoded(image, folder, policy) for image in record.images]
         yield {
             "messages": [_turn(turn) for turn in conversation(record, options.thinking)],

@@ -97,7 +97,7 @@ def starting_model(files: BenchFiles, config: RunConfig) -> PeftModel:
 def settings(files: BenchFiles, config: RunConfig, steps: int, *, tuned: bool) -> SFTConfig:
     """Return TRL's settings: what decides the numbers as configured, the rest its defaults."""
     like_ours: dict[str, Any] = {
-        "gradient_checkpointing": config.model.activation_checkpointing,
+        "gradient_checkpointing": config.model.activation_checkpointing == "all",
         "dataloader_num_workers": config.data.workers,
         "dataloader_persistent_workers": config.data.workers > 0,
     }

@@ -78,14 +78,21 @@ def _ratio_lines(told: Told) -> Iterator[str]:
         by_round = ", ".join(map(significant, ratios["speed_by_round"]))
         yield (
             f"qvl is {significant(ratios['speed'])} times as fast as {NAMES[role]}: "
-            f"{significant(ratios['speed_first_epoch'])} in the first epoch, "
-            f"{significant(ratios['speed_later_epochs'])} in later ones; by round {by_round}"
+            f"{_by_epoch(ratios, 'speed')}; by round {by_round}"
         )
         yield (
-            f"{MARGIN}by processor time {significant(ratios['processor_time'])} times; with "
-            f"{significant(ratios['memory'])} of its peak memory; largest difference of the losses "
-            f"{significant(ratios['largest_loss_difference'])}"
+            f"{MARGIN}by processor time {significant(ratios['processor_time'])} times: "
+            f"{_by_epoch(ratios, 'processor_time')}"
         )
+        yield (
+            f"{MARGIN}with {significant(ratios['memory'])} of its peak memory; largest difference "
+            f"of the losses {significant(ratios['largest_loss_difference'])}"
+        )
+
+
+def _by_epoch(ratios: Told, what: str) -> str:
+    first, later = (significant(ratios[f"{what}_{it}"]) for it in ("first_epoch", "later_epochs"))
+    return f"{first} in the first epoch, {later} in later ones"
 
 
 def _loss_rows(told: Told) -> list[list[str]]:

@@ -29,7 +29,7 @@ def begin_run(source: str, overrides: Sequence[str], runs_dir: Path | None, mann
     if config.name is None:
         raise ConfigError([f"{source}:name: no name can be made of the file's; add --name"])
     layout = RunLayout(runs_directory(runs_dir) / config.name)
-    check_before_start(config, layout.root.parent)
+    check_before_start(config, layout)
     with acquire_run_lock(layout.root) as lock:
         make_run(layout, config)
         return go(layout, lock, manner)
@@ -53,7 +53,7 @@ def resume_run(run: str, overrides: Sequence[str], runs_dir: Path | None, manner
         if run_status(layout).state == "finished" and config == before:
             say(f"{layout.name} is finished: {layout.final}; there is nothing to resume")
             return 0
-        check_before_start(config, layout.root.parent)
+        check_before_start(config, layout)
         if config != before:
             write_config(layout, config)
         return go(layout, lock, manner)

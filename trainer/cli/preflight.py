@@ -1,5 +1,6 @@
 """Refuse what cannot work before anything is made or loaded: data, GPU, disk."""
 
+import contextlib
 import os
 import shutil
 from importlib.util import find_spec
@@ -8,6 +9,9 @@ from pathlib import Path
 from trainer.cli.terminal import CommandFailed
 from trainer.config.schema import RunConfig
 from trainer.data.check import check_data
+from trainer.run.disk import most_checkpoints
+from trainer.run.layout import RunLayout, checkpoint_step
+from trainer.run.manifest import DamagedCheckpoint, read_manifest
 from trainer.supervisor.gpu import Gpus, visible_from_environment
 from trainer.words.numbers import size
 
@@ -17,12 +21,12 @@ FULL_SHARE = 6.0  # fp32 weights and two fp32 moments for every 2 bytes of bf16
 CHECKPOINTS = 2  # one more is written before an old one goes
 
 
-def check_before_start(config: RunConfig, runs: Path) -> None:
+def check_before_start(config: RunConfig, layout: RunLayout) -> None:
     """Raise CommandFailed, or DataError, for a run that could not begin on this machine."""
     check_data(config.data)
     check_trackers(config)
     check_gpu(config)
-    check_disk(config, runs)
+    check_disk(layout.root.parent, bytes_wanted(config, layout))
 
 
 def check_trackers(config: RunConfig) -> None:
@@ -62,14 +66,14 @@ def why_no_gpu() -> str:
     return note if note and (hidden or not driver_is_there) else ""
 
 
-def check_disk(config: RunConfig, runs: Path) -> None:
-    """Refuse a runs folder that cannot be written or is too small for two checkpoints."""
+def check_disk(runs: Path, wanted: int) -> None:
+    """Refuse a runs folder that cannot be written, or has less room than is wanted."""
     folder = next(it for it in (runs, *runs.parents) if it.exists())
     if not folder.is_dir():
         raise CommandFailed(f"{folder}: it is a file; choose another folder with --runs-dir")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CommandFailed(f"{folder}: it cannot be written; choose another with --runs-dir")
-    free, wanted = shutil.disk_usage(folder).free, bytes_wanted(config)
+    free = shutil.disk_usage(folder).free
     if free < wanted:
         raise CommandFailed(
             f"{folder}: {size(free)} free, but the run wants about {size(wanted)}; "
@@ -77,9 +81,28 @@ def check_disk(config: RunConfig, runs: Path) -> None:
         )
 
 
-def bytes_wanted(config: RunConfig) -> int:
-    """Return roughly what the run writes: its events and two checkpoints."""
+def bytes_wanted(config: RunConfig, layout: RunLayout | None = None) -> int:
+    """Return what the run still writes: its events, and the checkpoints that lie there at once.
+
+    Their size is measured where the run has some; before that it is a rough guess, and only two
+    are counted.
+    """
+    measured = checkpoint_bytes(layout) if layout is not None else []
+    if measured:
+        keep = config.checkpoint
+        most = most_checkpoints(keep.keep_last, keep_best=keep.keep_best)
+        return EVENT_BYTES + max(most - len(measured), 1) * max(measured)
     weights = sum(it.stat().st_size for it in Path(config.model.path).glob("*.safetensors"))
     modes = {config.tune.vision, config.tune.aligner, config.tune.language}
     share = FULL_SHARE if "full" in modes else ADAPTER_SHARE
     return EVENT_BYTES + round(CHECKPOINTS * share * weights)
+
+
+def checkpoint_bytes(layout: RunLayout) -> list[int]:
+    """Return the size of every checkpoint of a run whose manifest can be read."""
+    sizes: list[int] = []
+    for folder in layout.checkpoints.glob("step-*"):
+        if checkpoint_step(folder) is not None:
+            with contextlib.suppress(DamagedCheckpoint):
+                sizes.append(read_manifest(folder).total_bytes)
+    return sizes

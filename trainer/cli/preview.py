@@ -42,13 +42,14 @@ def _told(config: "RunConfig", runs: Path) -> dict[str, Any]:
     from trainer.forecast.forecast import forecast
 
     folder = next(it for it in (runs, *runs.parents) if it.exists())
+    wanted = bytes_wanted(config)
     checks = (
         lambda: check_trackers(config),
         lambda: check_gpu(config),
-        lambda: check_disk(config, runs),
+        lambda: check_disk(runs, wanted),
     )
     disk = {
-        "wanted_bytes": bytes_wanted(config),
+        "wanted_bytes": wanted,
         "free_bytes": shutil.disk_usage(folder).free,
     }
     looks = kept_looks(config)

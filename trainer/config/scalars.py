@@ -25,3 +25,8 @@ def number(value: object) -> object:
 def off_for_false(value: object) -> object:
     """Return `off` for false, which is how YAML reads a bare `off`."""
     return "off" if value is False else value
+
+
+def off_or_all(value: object) -> object:
+    """Return `off` for false and `all` for true."""
+    return "all" if value is True else off_for_false(value)

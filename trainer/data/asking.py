@@ -53,3 +53,14 @@ class Asking:
         if len(found) < len(missing):
             batch = Batch.from_arrays(self._build(request._replace(pixels=True)))
         return replace(batch, features=found)
+
+
+def with_later_features(batch: Batch, kept: KeptFeatures) -> Batch:
+    """Return a batch with the features of images that were kept after it was asked for."""
+    features = {
+        key: kept.fetch(key)
+        for key, there in zip(batch.image_keys, batch.patched, strict=True)
+        if there and key not in batch.features
+    }
+    found = {key: feature for key, feature in features.items() if feature is not None}
+    return replace(batch, features={**batch.features, **found}) if found else batch

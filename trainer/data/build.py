@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer.data.dense.group import DenseGroup
+from trainer.data.encoding import Encoder
 from trainer.data.errors import DataRefused, OverLong, RecordError, Source, named
 from trainer.data.gallery import Grid, KeptImages
 from trainer.data.grouping import Grouping
-from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.records import DenseRecord, Record
 from trainer.data.samples import BatchArrays, Sample, Skipped, collate
@@ -27,7 +27,7 @@ class Split:
 class BatchBuilder:
     """Makes batches from sample numbers; can be sent to worker processes."""
 
-    preprocessing: Preprocessing
+    encoder: Encoder
     splits: Mapping[str, Split]
     keys: bool = False  # images get keys, and those that are kept are not decoded
     _kept: dict[bytes, Grid] = field(default_factory=dict[bytes, Grid], init=False)
@@ -47,7 +47,7 @@ class BatchBuilder:
             sample, holes = self.sample(request, number)
             samples += [sample] if sample is not None else []
             skipped += holes
-        return collate(samples, skipped, self.preprocessing.pad_id)
+        return collate(samples, skipped, self.encoder.pad_id)
 
     def sample(self, request: Request, number: int) -> tuple[Sample | None, list[Skipped]]:
         """Return a sample, and the records that are missing from it; raises as a call does.
@@ -68,7 +68,7 @@ class BatchBuilder:
                 content = _content(kept, summarised)
                 variation = self.variation(request, number)
                 known = self._known(request)
-                return self.preprocessing.encode(content, variation, known), skipped
+                return self.encoder.encode(content, variation, known), skipped
             except RecordError as error:
                 at_fault = _at_fault(kept, error)
                 skipped += [self._hole(error, source, len(at_fault)) for source in at_fault]
@@ -77,7 +77,7 @@ class BatchBuilder:
 
     def variation(self, request: Request, number: int) -> Variation | None:
         """How a sample's pictures are changed; None outside of training."""
-        options = self.preprocessing.options.augmentation
+        options = self.encoder.options.augmentation
         if request.epoch is None or not options.ops:
             return None
         seed = self.splits[request.split].grouping.seed
@@ -97,7 +97,7 @@ class BatchBuilder:
         return f"{len(sources)} {request.split} records: {named(sources, 8)}"
 
     def _hole(self, error: RecordError, source: Source, together: int = 1) -> Skipped:
-        options = self.preprocessing.options
+        options = self.encoder.options
         over_long = isinstance(error, OverLong)
         key, policy = (
             ("over_long", options.over_long) if over_long else ("bad_records", options.bad_records)

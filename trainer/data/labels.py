@@ -3,18 +3,15 @@
 # T tokens, I images
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from trainer.data.samples import IGNORED
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase  # it loads torch
-
 
 def tokenize_with_labels(
-    tokenizer: "PreTrainedTokenizerBase", text: str, spans: Sequence[tuple[int, int]]
+    tokenizer: Tokenizer, text: str, spans: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return token ids and labels, int64 (T,) each; labels outside the spans are ignored.
 
@@ -36,8 +33,8 @@ def tokenize_with_labels(
     return np.array(ids, dtype=np.int64), np.array(labels, dtype=np.int64)
 
 
-def _encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False, verbose=False) if text else []
+def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    return tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids if text else []
 
 
 def expand_images(

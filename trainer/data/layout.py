@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from trainer.config.schema import RunConfig
 from trainer.data.batch import Batch
+from trainer.data.encoding import Encoder
 from trainer.data.joining import in_one_row, side_by_side
 from trainer.data.packing import Size, best_fit, by_length
-from trainer.data.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Layout:
     merge: int  # patches along the edge of one visual token
 
     @classmethod
-    def of(cls, config: RunConfig, preprocessing: Preprocessing) -> "Layout | None":
+    def of(cls, config: RunConfig, encoder: Encoder) -> "Layout | None":
         """Return the layout of a run; None where micro-batches are batch.size samples as dealt."""
         if config.batch.packing == "none":
             return None
-        merge = preprocessing.picture_rule.merge
+        merge = encoder.picture_rule.merge
         tokens = config.micro_batch_tokens
         limit = Size(tokens, config.batch.patches or tokens * merge**2)
-        return cls(config.batch.packing == "pack", limit, preprocessing.pad_id, merge)
+        return cls(config.batch.packing == "pack", limit, encoder.pad_id, merge)
 
     @property
     def unlimited(self) -> "Layout":

@@ -2,14 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from multiprocessing.util import Finalize
 from queue import SimpleQueue
 from typing import NamedTuple, Self, TypeVar
 
-from trainer.data.asking import Asking, KeptFeatures
+from trainer.data.asking import Asking, KeptFeatures, with_later_features
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import WorkerFailed
 from trainer.data.layout import Layout
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 FIRST_REQUESTS = 2  # for each worker, until the size of a batch is known
 MOST_REQUESTS = 4  # for each worker; enough to even out slow batches
+LOOK_UP_SECONDS = (
+    0.2  # while a batch is waited for, from one look at what else there is to the next
+)
 
 
 class BatchPool:
@@ -38,8 +41,13 @@ class BatchPool:
         timeout_seconds: float,
         batches_at_once: int = 1,
         kept: KeptFeatures | None = None,
+        while_waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        """`batches_at_once` are taken together: all that a window is made of."""
+        """`batches_at_once` are taken together: all that a window is made of.
+
+        `while_waiting` is called again and again while the processes have not made a batch; what it
+        raises ends the waiting.
+        """
         self._kept = kept
         self._own = Asking(build, kept)  # where there are no workers
         self._build = build
@@ -47,6 +55,7 @@ class BatchPool:
         self._number_of_workers = workers
         self._prefetch_bytes = prefetch_bytes
         self._timeout_seconds = timeout_seconds
+        self._while_waiting = while_waiting
         self._largest_batch_bytes = 0
         self._workers: list[Worker[Request, BatchArrays]] = []
         self._idle: SimpleQueue[Asking] = SimpleQueue()
@@ -92,10 +101,17 @@ class BatchPool:
         coming = iter(requests)
         try:
             while self._top_up(ahead, coming):
-                yield self._next(*ahead.popleft())
+                request, future = ahead.popleft()
+                yield self._as_of_now(request, self._next(request, future))
         finally:
             for _, future in ahead:
                 future.cancel()
+
+    def _as_of_now(self, request: Request, batch: Batch) -> Batch:
+        """A batch that was asked for early, with what was kept of its images meanwhile."""
+        if self._kept is None or request.pixels:
+            return batch
+        return with_later_features(batch, self._kept)
 
     def _top_up(
         self, ahead: deque[tuple[Request, Future[Batch]]], coming: Iterator[Request]
@@ -125,18 +141,18 @@ class BatchPool:
         # The worker's own timer ends a slow one. This one ends a process that stopped in the
         # middle of its answer.
         limit = START_TIMEOUT_SECONDS + 2 * self._timeout_seconds
-        started = time.monotonic()
+        deadline = time.monotonic() + limit
+        while not wait([future], LOOK_UP_SECONDS).done:
+            self._while_waiting()
+            if time.monotonic() > deadline:
+                _kill(self._workers)
+                where = self._build.describe(request)
+                raise WorkerFailed(f"no data worker finished {where} in {limit:.0f} s")
         try:
-            return future.result(limit)
+            return future.result()
         except WorkerFailed:
             _kill(self._workers)
             raise
-        except TimeoutError as error:
-            _kill(self._workers)
-            raise WorkerFailed(
-                f"no data worker finished {self._build.describe(request)} "
-                f"in {time.monotonic() - started:.0f} s"
-            ) from error
 
 
 def _kill(workers: list[Worker[Request, BatchArrays]]) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+MOST_PADDING = 0.25  # of a grouped batch; a forward more costs less than padding beyond that
+
 
 class Size(NamedTuple):
     """What a sample takes, or the most that a micro-batch may hold."""
@@ -42,18 +44,22 @@ def best_fit(sizes: Sequence[Size], limit: Size) -> list[list[int]]:
 def by_length(sizes: Sequence[Size], limit: Size) -> list[list[int]]:
     """Return the places of samples of similar length that are padded together, in their order.
 
-    Padding counts: the longest times the number of samples stays within the limit. A sample over
-    the limit has a batch of its own.
+    The longest times the number of samples stays within the limit, and padding within MOST_PADDING
+    of that. A sample over the limit has a batch of its own.
     """
     batches: list[list[int]] = []
-    longest, room = 0, limit
     for place in _longest_first(sizes):
-        if not batches or not Size(longest, sizes[place].patches).fits(room):
+        if not batches or not _may_be_padded([sizes[it] for it in (*batches[-1], place)], limit):
             batches.append([])
-            longest, room = sizes[place].tokens, limit
         batches[-1].append(place)
-        room -= Size(longest, sizes[place].patches)
     return _in_order(batches)
+
+
+def _may_be_padded(sizes: Sequence[Size], limit: Size) -> bool:
+    """Whether samples, the longest first, make a batch that keeps the limits."""
+    padded = Size(sizes[0].tokens * len(sizes), sum(size.patches for size in sizes))
+    padding = padded.tokens - sum(size.tokens for size in sizes)
+    return padded.fits(limit) and padding <= MOST_PADDING * padded.tokens
 
 
 def _longest_first(sizes: Sequence[Size]) -> list[int]:

@@ -166,13 +166,15 @@ def _activations(config: RunConfig, checkpoint: Checkpoint, load: Load, head: in
     if config.model.attention == "eager":
         language += 2 * checkpoint.heads * load.tokens**2 * value_bytes
     inputs = load.tokens * checkpoint.hidden * value_bytes
-    kept = _kept(config, checkpoint.layers, language, inputs, head)
+    again = config.model.recomputes("language")
+    kept = _kept(checkpoint.layers, language, inputs if again else None, head)
     kept += _copies(config, checkpoint)
     if config.tune.vision != "frozen":
         hidden, mlp = checkpoint.vision_hidden, checkpoint.vision_mlp / 2
         tower = load.patches * _layer_bytes(config, hidden, hidden, mlp)
         inputs = load.patches * hidden * value_bytes
-        kept += _kept(config, checkpoint.vision_layers, tower, inputs, head)
+        again = config.model.recomputes("vision")
+        kept += _kept(checkpoint.vision_layers, tower, inputs if again else None, head)
     return kept
 
 
@@ -199,10 +201,18 @@ def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> 
     return values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
 
 
-def _kept(config: RunConfig, layers: int, layer: float, inputs: float, head: int) -> float:
-    """Return how many bytes of a tower's layers stay until the backward pass."""
-    if config.model.activation_checkpointing:
-        return layers * inputs + max(0.0, layer - head)
+def _kept(layers: int, layer: float, recomputed_from: float | None, head: int) -> float:
+    """Return how many bytes of a tower's layers stay until the backward pass.
+
+    Args:
+        layers: How many there are.
+        layer: What each keeps.
+        recomputed_from: What is kept of each that is computed again; None: it is not.
+        head: What the head takes meanwhile, in which one layer fits.
+
+    """
+    if recomputed_from is not None:
+        return layers * recomputed_from + max(0.0, layer - head)
     return layers * layer
 
 
@@ -215,8 +225,8 @@ def what_to_lower(config: RunConfig, memory: Memory) -> str:
         return f"batch.tokens={config.data.max_length}"
     if on_tokens and not packs and config.batch.size > 1:
         return f"batch.size=1, batch.accumulation={config.samples_per_step}"
-    if on_tokens and not model.activation_checkpointing:
-        return "model.activation_checkpointing=true"
+    if on_tokens and model.activation_checkpointing != "all":
+        return "model.activation_checkpointing=all"
     if on_tokens:
         return "data.max_pixels or data.max_length"
     if "full" in (tune.vision, tune.aligner, tune.language):

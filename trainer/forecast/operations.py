@@ -106,7 +106,8 @@ def cost_by_headers(config: RunConfig, checkpoint: Checkpoint) -> TrainingCost |
     if checkpoint.stored_quantized:
         return None
     lora = {tensor.name for tensor in lora_tensors(config, checkpoint)}
-    tune, again = config.tune, config.model.activation_checkpointing
+    tune = config.tune
+    again, tower_again = (config.model.recomputes(it) for it in ("language", "vision"))
     tower = _tower(config, checkpoint, lora)
     vision_live = tune.vision != "frozen" and tower.first_trained != BEHIND_ALL
     merged = _merged(config, checkpoint, lora, live=vision_live)
@@ -116,7 +117,7 @@ def cost_by_headers(config: RunConfig, checkpoint: Checkpoint) -> TrainingCost |
         vision=tower.cost() + merged + _patch_embedding(config, checkpoint),
         text=text.cost() + _head(config, checkpoint, text),
         text_after_vision=after.cost() + _head(config, checkpoint, after),
-        vision_recomputed=tower.recomputed() if again else Extent(),
+        vision_recomputed=tower.recomputed() if tower_again else Extent(),
         text_recomputed=text.recomputed() if again else Extent(),
         text_after_vision_recomputed=after.recomputed() if again else Extent(),
         merge=checkpoint.merge,

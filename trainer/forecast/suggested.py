@@ -29,7 +29,7 @@ def memory_wanted(model: SuggestedModel) -> Wanted:
     return Wanted(
         qlora_memory_bytes=_total(model, LENGTH_TOKENS, quantization="nf4"),
         low_memory_bytes=_total(
-            model, LOW_LENGTH_TOKENS, quantization="nf4", activation_checkpointing=True
+            model, LOW_LENGTH_TOKENS, quantization="nf4", activation_checkpointing="all"
         ),
         lora_memory_bytes=plain,
     )

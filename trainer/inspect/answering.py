@@ -28,8 +28,8 @@ class Answering:
         return {
             "title": opened.title,
             "model": opened.config.model.path,
-            "variant": opened.preprocessing.variant,
-            "max_length": opened.preprocessing.options.max_length,
+            "variant": opened.encoder.variant,
+            "max_length": opened.encoder.options.max_length,
             "seed": opened.config.seed,
             "epochs": opened.config.training.epochs,
             "augmented": bool(opened.config.data.augmentation.ops),

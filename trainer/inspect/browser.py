@@ -45,7 +45,7 @@ class Browser:
 
     @cached_property
     def _measuring(self) -> Measuring:
-        return self.inspector.opened.preprocessing.measuring()
+        return self.inspector.opened.encoder.measuring()
 
     @cached_property
     def _kept(self) -> dict[str, KeptProblems]:

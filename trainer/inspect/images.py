@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from trainer.data.encoded import ImageError, is_path, read_encoded
+from trainer.data.encoding import Encoder
 from trainer.data.errors import Source
 from trainer.data.images import decode_image
 from trainer.data.objects import MarkedObject
 from trainer.data.pictures import PictureRule
-from trainer.data.preprocessing import Preprocessing
 from trainer.data.records import ChatRecord, Record, images_of
 from trainer.data.samples import Sample
 from trainer.data.variation import Variation
@@ -33,17 +33,17 @@ class Stored:
     keep_all: bool  # whether augmentation may not drop what is marked
 
 
-def stored_images(record: Record, number: int, preprocessing: Preprocessing) -> list[Stored]:
+def stored_images(record: Record, number: int, encoder: Encoder) -> list[Stored]:
     """Return a record's images as their files have them, numbered from 1.
 
     Args:
         record: The record.
         number: Its number, from 0.
-        preprocessing: Says what may be read.
+        encoder: Says what may be read.
 
     """
     references = images_of(record)
-    found = [_decoded(record.source, reference, preprocessing) for reference in references]
+    found = [_decoded(record.source, reference, encoder) for reference in references]
     pictures = [it if isinstance(it, Image.Image) else None for it in found]
     objects = marked_objects(record, [it.size if it else None for it in pictures])
     images: list[Stored] = []
@@ -68,10 +68,8 @@ def _shown_picture(picture: Image.Image, objects: tuple[ShownObject, ...]) -> Sh
     return ShownPicture(width=width, height=height, data=data_uri(picture), objects=objects)
 
 
-def _decoded(
-    source: Source, reference: str, preprocessing: Preprocessing
-) -> Image.Image | ImageError:
-    policy = preprocessing.image_policy
+def _decoded(source: Source, reference: str, encoder: Encoder) -> Image.Image | ImageError:
+    policy = encoder.image_policy
     try:
         return decode_image(read_encoded(reference, Path(source.file).parent, policy), policy)
     except ImageError as error:

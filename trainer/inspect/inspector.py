@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from trainer.data.build import Split
 from trainer.data.errors import DataRefused, RecordError, Source
@@ -28,12 +26,6 @@ class Inspector:
     """
 
     opened: Opened
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        backend = getattr(self.opened.preprocessing.tokenizer, "backend_tokenizer", None)
-        assert isinstance(backend, Tokenizer), type(self.opened.preprocessing.tokenizer)
-        return backend
 
     def inspect(self, name: str, number: int, epoch: int) -> Inspection:
         """Return what is to be seen of a record, in the sample that it is part of.
@@ -83,7 +75,7 @@ class Inspector:
             problem=None,
             refused=False,
             notes=(),
-            max_length=self.opened.preprocessing.options.max_length,
+            max_length=self.opened.encoder.options.max_length,
             counts=Counts(),
             runs=(),
             images=(),
@@ -111,14 +103,16 @@ class Inspector:
         split = self.opened.split(request.split)
         variation = self.opened.builder.variation(request, request.samples[0])
         grids = [] if sample.image_grid_thw is None else sample.image_grid_thw.tolist()
-        rule = self.opened.preprocessing.picture_rule
+        rule = self.opened.encoder.picture_rule
         visual_tokens = [int(np.prod(grid)) // rule.merge**2 for grid in grids]
-        runs = token_runs(sample, self._tokenizer, visual_tokens, seen.max_length)
+        runs = token_runs(
+            sample, self.opened.encoder.backend_tokenizer, visual_tokens, seen.max_length
+        )
         stored = [
             image
             for number in split.grouping.members(request.samples[0], request.epoch)
             if split.records.dataset.source(number) in sample.sources
-            for image in stored_images(split.records[number], number, self.opened.preprocessing)
+            for image in stored_images(split.records[number], number, self.opened.encoder)
         ]
         return replace(
             seen,
@@ -134,7 +128,7 @@ class Inspector:
             record = split.records[number]
         except RecordError:  # it is the problem that is told
             return ()
-        return tuple(it.shown for it in stored_images(record, number, self.opened.preprocessing))
+        return tuple(it.shown for it in stored_images(record, number, self.opened.encoder))
 
     # --- where the sample is trained ----------------------------------------------------------
 

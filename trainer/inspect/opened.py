@@ -5,6 +5,7 @@ from functools import cached_property
 
 from trainer.config.schema import DataConfig, RunConfig
 from trainer.data.build import BatchBuilder, Split
+from trainer.data.encoding import Encoder
 from trainer.data.grouping import Grouping, plan_of
 from trainer.data.index import Dataset, index_file
 from trainer.data.layout import Layout
@@ -25,9 +26,9 @@ class Opened:
     builder: BatchBuilder  # the very one of the training
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def encoder(self) -> Encoder:
         """How the checkpoint reads records."""
-        return self.builder.preprocessing
+        return self.builder.encoder
 
     def split(self, name: str) -> Split:
         """Return the records of a split."""
@@ -42,7 +43,7 @@ class Opened:
     @cached_property
     def layout(self) -> Layout | None:
         """How a step's samples are laid into micro-batches; None: as they are dealt."""
-        return Layout.of(self.config, self.preprocessing)
+        return Layout.of(self.config, self.encoder)
 
     @cached_property
     def lenient(self) -> BatchBuilder:
@@ -52,12 +53,12 @@ class Opened:
     @cached_property
     def roomy(self) -> BatchBuilder:
         """The lenient builder, which also builds samples that are too long."""
-        longest = max(self.preprocessing.options.max_length, LONGEST_SHOWN)
+        longest = max(self.encoder.options.max_length, LONGEST_SHOWN)
         return self._builder(over_long="skip", bad_records="skip", max_length=longest)
 
     def _builder(self, **changes: object) -> BatchBuilder:
-        options: DataConfig = self.preprocessing.options.model_copy(update=changes)
-        return replace(self.builder, preprocessing=replace(self.preprocessing, options=options))
+        options: DataConfig = self.encoder.options.model_copy(update=changes)
+        return replace(self.builder, encoder=replace(self.encoder, options=options))
 
 
 def open_data(config: RunConfig, title: str) -> Opened:
@@ -72,7 +73,7 @@ def open_data(config: RunConfig, title: str) -> Opened:
         records = Records.of(_dataset(config, name), config.data)
         splits[name] = Split(records, Grouping.of(records, config.seed))
     preprocessing = Preprocessing.load(config.model, config.data)
-    return Opened(title, config, BatchBuilder(preprocessing, splits))
+    return Opened(title, config, BatchBuilder(preprocessing.encoder, splits))
 
 
 def _dataset(config: RunConfig, split: str) -> Dataset:

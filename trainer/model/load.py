@@ -111,10 +111,11 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
         for name, weight in base.named_parameters():
             weight.requires_grad_(getattr(config.tune, part_of(name)) == "full")
     _hold_masters_in_fp32(model)
-    if config.model.activation_checkpointing:
-        base.activation_checkpointing_enable({"use_reentrant": False})
-        # It lets gradients flow back to the embeddings, which only the reentrant kind needs.
-        base.disable_input_require_grads()
+    for part, layers in (("vision", base.model.visual), ("language", base.model.language_model)):
+        if config.model.recomputes(part):
+            layers.activation_checkpointing_enable({"use_reentrant": False})
+            # It lets gradients flow back to its input, which only the reentrant kind needs.
+            layers.disable_input_require_grads()
     return model.train()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
+from trainer.run import durable
 from trainer.run.codec import encode
 from trainer.run.events import AnyEvent
 
@@ -40,16 +41,37 @@ class EventWriter:
             OSError: The line could not be written whole; nothing of it is left in the file.
 
         """
-        stamped = replace(
+        stamped = self._stamped(event)
+        _write_whole(self._descriptor, encode(stamped), self.path)
+        self._next_seq += 1
+        return stamped
+
+    def _stamped(self, event: EventType) -> EventType:
+        return replace(
             event,
             seq=self._next_seq,
             time=time.time(),
             elapsed=time.monotonic() - self._started,
             attempt=self.attempt,
         )
-        _write_whole(self._descriptor, encode(stamped), self.path)
+
+    def begin_anew(self, older: Path, event: AnyEvent, copies: bytes) -> None:
+        """Move the file to `older` and go on in one that begins with an event and lines copied.
+
+        There is a whole file under its name at any moment.
+
+        Raises:
+            OSError: The file is as it was.
+
+        """
+        if not (older.exists() and older.samefile(self.path)):  # as a crash right here leaves it
+            older.unlink(missing_ok=True)
+            os.link(self.path, older)
+        durable.replace_file(self.path, encode(self._stamped(event)) + copies)
         self._next_seq += 1
-        return stamped
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND, _MODE)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
 
     def sync(self) -> None:
         """Return once everything written is on the disk; raises OSError when it may not be."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from trainer.run.blocks import DecodedLines, decode_lines
 from trainer.run.layout import RunLayout
+from trainer.run.moving_tail import MovingTail
 from trainer.run.regular import file_size
 from trainer.run.spread import spread_lines
 from trainer.run.tail import Tail
@@ -47,7 +48,8 @@ class RunFiles:
         self._rewind()
 
     def _rewind(self) -> None:
-        self._trainer, self._monitor = Tail(self._layout.events), Tail(self._layout.monitor)
+        self._trainer = Tail(self._layout.events)
+        self._monitor = MovingTail(self._layout.monitor, self._layout.monitor_before)
         past = max(file_size(self._layout.telemetry) - self._telemetry_bytes, 0)
         self._telemetry = Tail(self._layout.telemetry, start=past)
         self._telemetry_start = past

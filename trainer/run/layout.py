@@ -40,6 +40,11 @@ class RunLayout:
         return self.root / "monitor.jsonl"
 
     @property
+    def monitor_before(self) -> Path:
+        """The supervisor's events before those, once the file was moved aside."""
+        return self.root / "monitor.jsonl.1"
+
+    @property
     def telemetry(self) -> Path:
         """Samples of GPU and host."""
         return self.root / "telemetry.jsonl"

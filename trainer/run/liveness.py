@@ -16,6 +16,7 @@ from trainer.run.tail import Tail
 HEAD_BYTES = 64 * 2**10  # holds the first attempt's start and the plan
 TAIL_BYTES = 256 * 2**10  # some hundred steps
 TELEMETRY_BYTES = 16 * 2**10  # the newest samples
+STARTED = b'"type":"supervisor_started"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +102,7 @@ def quick_state(layout: RunLayout) -> RunState:
         trainer = _last_bytes(layout.events, TAIL_BYTES)
     for tail in (
         trainer,
-        _last_bytes(layout.monitor, TAIL_BYTES),
+        _newest_attempt(layout.monitor),
         _last_bytes(layout.telemetry, TELEMETRY_BYTES),
     ):
         _feed(state, tail, complete=dead)
@@ -115,6 +116,14 @@ def _feed(state: RunState, tail: Tail, *, complete: bool) -> None:
         if tail.at_end:
             break
     state.broken_lines += tail.long_lines
+
+
+def _newest_attempt(path: Path) -> Tail:
+    """Return the last bytes of monitor.jsonl, or all of it where they lack an attempt's start."""
+    start = max(file_size(path) - TAIL_BYTES, 0)
+    if start and not any(STARTED in line for line in Tail(path, start=start).read()):
+        start = 0
+    return Tail(path, start=start)
 
 
 def _last_bytes(path: Path, count: int) -> Tail:

@@ -1,5 +1,6 @@
 """The lock that lets only one attempt of a run live at a time."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -65,7 +66,7 @@ def acquire_run_lock(run_root: Path, timeout_seconds: float = 1.0) -> RunLock:
         if lock:
             lock.release()
         if time.monotonic() >= deadline:
-            raise RunIsHeld(_refusal(run_root, held_by))
+            raise RunIsHeld(_refusal(run_root, held_by, _noted_holder(path)))
         time.sleep(_RETRY_SECONDS)
 
 
@@ -84,6 +85,7 @@ def adopt_run_lock(fd: int) -> RunLock:
     except BlockingIOError:
         raise RunIsHeld(f"descriptor {fd} does not hold the lock of a run") from None
     os.set_inheritable(fd, False)
+    _note_holder(fd)
     return RunLock(fd)
 
 
@@ -126,9 +128,26 @@ def _try_lock(path: Path) -> RunLock | None:
         os.close(descriptor)
         return None
     if _is_still_at(path, descriptor):
+        _note_holder(descriptor)
         return RunLock(descriptor)
     os.close(descriptor)
     return None
+
+
+def _note_holder(descriptor: int) -> None:
+    """Leave this process's id in the lock file, for those who are refused; no room does no harm."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+
+
+def _noted_holder(path: Path) -> int | None:
+    """Return the process that took or was given the lock last, if it still runs."""
+    try:
+        noted = int(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return noted if Path(f"/proc/{noted}").exists() else None
 
 
 def _is_still_at(path: Path, descriptor: int) -> bool:
@@ -145,9 +164,13 @@ def _lives_elsewhere(owner: Owner | None) -> bool:
     return owner_is_alive(owner) is True
 
 
-def _refusal(run_root: Path, owner: Owner | None) -> str:
-    if owner is None:
-        return f"{run_root}: the run is being started by another process; wait, or look at it"
+def _refusal(run_root: Path, owner: Owner | None, holder: int | None) -> str:
+    if owner is None or owner_is_alive(owner) is False:
+        who = f"process {holder}" if holder else "another process"
+        return (
+            f"{run_root}: the run is held by {who}, which begins or ends without a supervisor; "
+            "wait, or look at it"
+        )
     remedy = "stop it first" if is_local(owner) else "stop it there, or wait a minute if it is gone"
     return (
         f"{run_root}: the run is held by process {owner.pid} on {owner.host} "

@@ -8,6 +8,7 @@ from math import sqrt
 from statistics import fmean, median, variance
 from typing import Literal, NamedTuple
 
+from trainer.run.disk import disk_shortage
 from trainer.run.events import Telemetry
 from trainer.run.state import RunState
 
@@ -338,6 +339,19 @@ def _disk_nearly_full(state: RunState, _memory: AlertMemory) -> Finding | None:
     )
 
 
+def _disk_will_be_full(state: RunState, _memory: AlertMemory) -> Finding | None:
+    short = disk_shortage(state)
+    if short is None:
+        return None
+    when = "" if short.seconds is None else f", in about {short.seconds / 3600:.1f} h"
+    return Finding(
+        short.free_bytes,
+        f"{short.free_bytes / 1e9:.1f} GB are free, but the checkpoints to come take "
+        f"{short.wanted_bytes / 1e9:.1f} GB; the one of step {short.step} will not fit{when}",
+        "make room until then, or stop and resume with a lower checkpoint.keep_last",
+    )
+
+
 def _stalled(state: RunState, _memory: AlertMemory) -> Finding | None:
     stalled = state.current.stalled
     if stalled is None:
@@ -369,5 +383,6 @@ RULES: tuple[tuple[str, Severity, Rule], ...] = (
     ("gpu_lost", "bad", _gpu_lost),
     ("gpu_memory_full", "warning", _gpu_memory_full),
     ("disk_nearly_full", "bad", _disk_nearly_full),
+    ("disk_will_be_full", "warning", _disk_will_be_full),
     ("stalled", "bad", _stalled),
 )

@@ -94,6 +94,15 @@ class OnExitDone(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MonitorMoved(Event):
+    """A long monitor.jsonl was moved aside; the first line of the one that goes on."""
+
+    type: Literal["monitor_moved"] = "monitor_moved"
+    file: str  # where the lines before are, with those that are repeated here
+    copies: int  # lines after this one that are repeated from there
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GpuSample:
     """One GPU at one moment; None: not available."""
 
@@ -135,4 +144,5 @@ MonitorEvent = (
     | Alert
     | Exit
     | OnExitDone
+    | MonitorMoved
 )

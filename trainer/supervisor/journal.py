@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from trainer.run.append import EventWriter
-from trainer.run.events import AnyEvent
+from trainer.run.events import AnyEvent, MonitorMoved
+from trainer.supervisor.carrying import carried_lines
 
 EventType = TypeVar("EventType", bound=AnyEvent)
 Report = Callable[[str], None]
@@ -56,6 +57,22 @@ class Journal:
         if self._failing:
             self._failing = False
             self._report(f"{self._path.name} can be written again")
+        return True
+
+    def move_aside(self, older: Path, limit_bytes: int) -> bool:
+        """Move a file past the limit to `older` and carry over what readers still need.
+
+        Returns whether that was done. `seq` and `elapsed` go on as before.
+
+        Raises:
+            OSError: There is no room for it; the file is as it was.
+
+        """
+        if self._writer is None or self._waiting or _size(self._path) <= limit_bytes:
+            return False
+        lines = carried_lines(self._path.read_bytes().split(b"\n"), limit_bytes // 2)
+        moved = MonitorMoved(file=older.name, copies=len(lines))
+        self._writer.begin_anew(older, moved, b"".join(line + b"\n" for line in lines))
         return True
 
     def _append(self, event: EventType) -> EventType:

@@ -9,6 +9,11 @@ from trainer.supervisor.ladder import Rung
 
 FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
 
+UNKNOWN_KILLER = (
+    "if nobody did that, the machine ran out of memory: see `dmesg`, lower data.prefetch_bytes or "
+    "data.workers"
+)
+
 _STATES: dict[int, EndState] = {FINISHED: "finished", STOPPED: "stopped"}
 
 
@@ -21,6 +26,7 @@ class Circumstances:
     console_said: str  # the last line of console.log, which stands in for it
     trained: bool  # whether it got as far as training
     forced: Rung | None  # how far a stop that was asked for had to go
+    used_up: str = ""  # what memory the kernel killed processes for meanwhile
 
 
 def judge(codes: Sequence[tuple[int, int]], known: Circumstances) -> Exit:
@@ -36,6 +42,8 @@ def judge(codes: Sequence[tuple[int, int]], known: Circumstances) -> Exit:
         return Exit(state=_STATES[code], code=code, step=known.step, message=known.trainer_said)
     message = known.trainer_said or known.console_said
     message = message or "the trainer left without a word; see console.log"
+    if known.used_up and signal.SIGKILL.name in message:  # of a data worker
+        message = f"{message}; {_short_of(known.used_up)}"
     if len(codes) > 1:
         message = f"rank {rank}: {message}"
     kept = BAD_INPUT if code == BAD_INPUT else FAILED
@@ -50,6 +58,10 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def _short_of(what: str) -> str:
+    return f"the kernel did it because {what} was used up: lower data.workers, data.prefetch_bytes"
+
+
 def _killed(name: str, known: Circumstances) -> Exit:
     if name == "SIGTERM" and known.forced == "sigterm" and not known.trained:
         message = "stopped before training began; nothing of this attempt is lost"
@@ -57,10 +69,8 @@ def _killed(name: str, known: Circumstances) -> Exit:
     if known.forced in ("sigterm", "sigkill"):
         message = f"the stop took too long, so the trainer was ended by {name}"
     elif name == "SIGKILL":
-        message = (
-            "the trainer was killed by SIGKILL; if nobody did that, the machine ran out of "
-            "memory: see `dmesg`, lower data.prefetch_bytes or data.workers"
-        )
+        why = _short_of(known.used_up) if known.used_up else UNKNOWN_KILLER
+        message = f"the trainer was killed by SIGKILL; {why}"
     else:
         message = f"the trainer was killed by {name}; console.log may say where"
     return Exit(state="crashed", code=FAILED, signal=name, step=known.step, message=message)

@@ -20,6 +20,7 @@ from trainer.run.owner import beat, this_process, write_owner
 from trainer.supervisor.console import last_words, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import Rung, StopLadder, default_stop_timeout
+from trainer.supervisor.oom import oom_kills
 from trainer.supervisor.ranks import Ranks, RankStartError
 from trainer.supervisor.stall import StallWatch, silence_limit
 from trainer.supervisor.supervised import SupervisedRun
@@ -31,6 +32,8 @@ JUDGE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 TELEMETRY_FILE_BYTES = 64 * 2**20
 CONSOLE_FILE_BYTES = 64 * 2**20
+MONITOR_FILE_BYTES = 16 * 2**20
+MONITOR_MOVE_SECONDS = 60.0  # between looks; a starter waits so long for the first line it reads
 LAST_EVENTS_SECONDS = 10.0  # how long a full disk may hold up the exit record
 
 
@@ -56,9 +59,11 @@ class AttemptWatch:
         self._stall = StallWatch(time.monotonic())
         self._owner = this_process(attempt)
         self._console_start = os.fstat(run.console).st_size
+        self._oom_kills = oom_kills()
         self._alone: tuple[float, str] | None = None  # when and why the rest is told to leave
         self._next_judgement = 0.0
         self._next_beat = 0.0
+        self._next_move = time.monotonic() + MONITOR_MOVE_SECONDS
         self.stop_asked = False
 
     # --- from start to end --------------------------------------------------------------------
@@ -203,6 +208,17 @@ class AttemptWatch:
             self._write(alert)
         self._monitor.flush()
         self._rotate_console()
+        if now >= self._next_move:
+            self._next_move = now + MONITOR_MOVE_SECONDS
+            self._move_monitor()
+
+    def _move_monitor(self) -> None:
+        layout = self._run.layout
+        try:
+            if self._monitor.move_aside(layout.monitor_before, MONITOR_FILE_BYTES):
+                self._run.report(f"what came before is in {layout.monitor_before.name}")
+        except OSError as error:
+            self._run.report(f"{layout.monitor.name} could not be moved aside: {error}")
 
     def _rotate_console(self) -> None:
         console = self._run.layout.console
@@ -245,6 +261,7 @@ class AttemptWatch:
             console_said=last_words(run.layout.console, self._console_start),
             trained=current.trained,
             forced=self._ladder.rung if self.stop_asked else None,
+            used_up=oom_kills().since(self._oom_kills),
         )
         return judge(self._ranks.codes(), known)
 

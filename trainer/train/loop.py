@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import Literal
+from typing import Literal, TypeVar
 
-from trainer.data.batch import Window
 from trainer.model.trainability import TrainabilityProof
 from trainer.run.events import CommandDone, CommandName, Phase
 from trainer.train.progress import Progress
@@ -13,6 +12,9 @@ from trainer.train.save import save_checkpoint, save_final
 from trainer.train.setup import Setup
 from trainer.train.step import take_step
 from trainer.train.validate import validate
+from trainer.train.waiting import until_stopped
+
+T = TypeVar("T")
 
 Outcome = Literal["finished", "stopped"]
 
@@ -30,9 +32,10 @@ def train(setup: Setup, progress: Progress, requests: Requests) -> Outcome:
         validate(setup, progress, requests)
     if progress.stopped_early:
         return finish(setup, progress, requests)
-    for window, data_seconds in with_waiting_time(setup.windows(progress.step)):
+    windows = until_stopped(setup.windows(progress.step), requests, setup.pool)
+    for window, data_seconds in with_waiting_time(windows):
         requests.poll()
-        if requests.stop:
+        if requests.stop or window is None:
             return leave(setup, progress, requests)
         take_step(setup, progress, window, data_seconds, proof)
         requests.poll()
@@ -50,7 +53,7 @@ def train(setup: Setup, progress: Progress, requests: Requests) -> Outcome:
     return finish(setup, progress, requests)
 
 
-def with_waiting_time(windows: Iterator[Window]) -> Iterator[tuple[Window, float]]:
+def with_waiting_time(windows: Iterator[T]) -> Iterator[tuple[T, float]]:
     """Yield every window with the seconds it was waited for."""
     started = monotonic()
     for window in windows:

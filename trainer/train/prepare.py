@@ -1,6 +1,6 @@
 """Build what a rank trains with: data, preprocessing, model, optimizer, and where to go on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -120,7 +120,7 @@ def prepare(
         splits=splits,
         plan=plan,
         layout=Layout.of(config, preprocessing),
-        pool=build_pool(config, preprocessing, splits, vision),
+        pool=build_pool(config, preprocessing, splits, vision, requests.leave_waiting),
         total_steps=total_steps,
         data_sha256=train.sha256,
         skipped=read_skipped(run.layout),
@@ -169,9 +169,10 @@ def build_pool(
     preprocessing: Preprocessing,
     splits: Mapping[str, Split],
     vision: VisionCache | None,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> BatchPool:
     """Return the pool that turns sample numbers into batches."""
-    builder = BatchBuilder(preprocessing, splits, keys=vision is not None)
+    builder = BatchBuilder(preprocessing.encoder, splits, keys=vision is not None)
     return BatchPool(
         builder,
         workers=config.data.workers,
@@ -181,6 +182,7 @@ def build_pool(
             config.batch.accumulation if config.batch.packing == "none" else config.samples_per_step
         ),
         kept=vision.store if vision is not None else None,
+        while_waiting=while_waiting,
     )
 
 

@@ -19,6 +19,7 @@ from trainer.run.append import EventWriter
 from trainer.run.events import AttemptStarted, Notice, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
+from trainer.train.disk_words import disk_words
 from trainer.train.loop import train
 from trainer.train.out_of_memory import why_out_of_memory
 from trainer.train.prepare import prepare, thread_count
@@ -44,7 +45,6 @@ EXPECTED = (
     Diverged,
     RanksApart,
     CheckpointRefused,
-    OSError,
 )
 GPU_LOST = (
     "the GPU failed, so what it held was not saved; look at `dmesg` and `nvidia-smi`, then resume "
@@ -94,6 +94,8 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
     except RanksLost:
         was_asked_to = requests.heard.stop and not requests.training
         return stopped if was_asked_to else Ending(FAILED)  # why, is the other's to say
+    except OSError as error:
+        return Ending(FAILED, disk_words(error))
     except EXPECTED as error:
         bad_input = isinstance(error, DataError | ConfigError | CheckpointRefused)
         return Ending(BAD_INPUT if bad_input else FAILED, str(error))

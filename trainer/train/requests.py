@@ -18,6 +18,13 @@ class StoppedBeforeTraining(Exception):
     """A stop was asked for while there was nothing to save yet."""
 
 
+class StopHeard(BaseException):
+    """A stop was asked for while data was waited for.
+
+    No Exception, so that nobody who catches what is wrong with a record takes it for that.
+    """
+
+
 @dataclass
 class Asked:
     """What is wanted and not yet done."""
@@ -54,6 +61,7 @@ class Requests:
     share: Callable[[Asked], list[Asked]] = _by_itself  # what all ranks heard
     hurry: bool = False  # leave right after the checkpoint
     training: bool = False  # before that, a stop needs no checkpoint
+    building: bool = False  # this process makes a batch itself, and may drop it for a stop
     heard: Asked = field(default_factory=Asked)
     agreed: Asked = field(default_factory=Asked)
     pending: list[Command] = field(default_factory=list[Command])
@@ -89,6 +97,9 @@ class Requests:
         self.heard.stop = self.heard.stop or "signal"
         if not self.training:
             raise StoppedBeforeTraining
+        if self.building:
+            self.building = False
+            raise StopHeard
 
     def _on_sigusr1(self, _number: int, _frame: FrameType | None) -> None:
         self.heard.checkpoint = True
@@ -104,6 +115,18 @@ class Requests:
             self._take(line)
         if self.parent and os.getppid() != self.parent and self.heard.stop is None:
             self.heard.stop = "orphan"
+
+    def leave_waiting(self) -> None:
+        """Look for a stop while data is waited for.
+
+        Raises:
+            StopHeard: This process heard of one; the others have to be told, then all leave.
+            StoppedBeforeTraining: It did, and there is nothing to save.
+
+        """
+        self.listen()
+        if self.heard.stop:
+            raise StopHeard if self.training else StoppedBeforeTraining
 
     def begin_training(self) -> None:
         """From now on a stop is obeyed between steps.
@@ -130,6 +153,7 @@ class Requests:
         if command.attempt != self.attempt:
             return
         if command.command == "stop":
+            self.hurry = self.hurry or self.heard.stop == "signal"  # it came later, and is read now
             self.heard.stop = self.heard.stop or "stop"
         elif command.command == "checkpoint":
             self.heard.checkpoint = True

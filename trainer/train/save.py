@@ -1,6 +1,7 @@
 """Save what the loop has: checkpoints on the way and the final result."""
 
 import hashlib
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
@@ -82,7 +83,9 @@ def disk_errors() -> Generator[None]:
     try:
         yield
     except SafetensorError as error:
-        raise OSError(f"weights could not be written: {error}") from error
+        number = re.search(r"os error (\d+)", str(error))
+        words = f"weights could not be written: {error}"
+        raise (OSError(int(number[1]), words) if number else OSError(words)) from error
 
 
 class RanksApart(RuntimeError):

@@ -13,6 +13,7 @@ from trainer.train.requests import Requests
 from trainer.train.setup import Setup
 from trainer.train.side_files import write_side_file
 from trainer.train.skipped import record_skipped, report_edits
+from trainer.train.waiting import until_stopped
 
 
 class Abandoned(Exception):
@@ -58,7 +59,8 @@ def _answers(setup: Setup, progress: Progress, requests: Requests) -> list[Sampl
     """Answer a few records by generation, for as long as nobody wants the run to stop."""
     config, predictions = setup.config, list[SamplePrediction]()
     singles = setup.validation_singles(config.evaluation.generated_samples)
-    for prediction in predict_samples(setup.forward, singles, config.generation, progress.step):
+    waited = (it for it in until_stopped(singles, requests, setup.pool) if it is not None)
+    for prediction in predict_samples(setup.forward, waited, config.generation, progress.step):
         predictions.append(prediction)
         requests.listen()
         if requests.heard.stop:
@@ -69,7 +71,7 @@ def _answers(setup: Setup, progress: Progress, requests: Requests) -> list[Sampl
 def _reported(setup: Setup, progress: Progress, requests: Requests) -> Iterator[Batch]:
     """Yield a share of the validation set; between batches, tell and ask what there is to know."""
     done, total = 0, len(setup.validation_data)
-    for batch in setup.validation_batches():
+    for batch in until_stopped(setup.validation_batches(), requests, setup.pool):
         leave_if_asked(requests)
         if batch is not None:
             yield batch

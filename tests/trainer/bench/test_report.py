@@ -55,6 +55,8 @@ def test_epochs_and_rounds_have_ratios_of_their_own(measured: Measured):
     assert (ratios["speed_first_epoch"], ratios["speed_later_epochs"]) == (4.0, 8.0)
     assert ratios["speed_by_round"] == [4.0, 8.0]
     assert ratios["processor_time"] == pytest.approx(16 / 3)
+    assert ratios["processor_time_first_epoch"] == 4.0
+    assert ratios["processor_time_later_epochs"] == 8.0
 
 
 def test_the_largest_difference_of_losses_counts_unmeasured_steps_too(measured: Measured):
@@ -79,6 +81,7 @@ def test_everything_is_told_in_lines(measured: Measured):
     text = "\n".join(report_lines(report(measured)))
     assert "138 M parameters on CPU, 2 threads, 12 records" in text
     assert "qvl is 5.33 times as fast as TRL, its defaults: 4.00 in the first epoch, 8.00" in text
+    assert "by processor time 5.33 times: 4.00 in the first epoch, 8.00 in later ones" in text
     assert "largest difference of the losses 0.250" in text
     assert "6             2.000000  2.000000  2.250000" in text
     assert "index alone 1.4 GB/s" in text

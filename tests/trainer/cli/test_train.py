@@ -1,6 +1,7 @@
 """What `qvl train` and `qvl resume` refuse, and what they leave behind: nothing half-made."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_run_that_is_held_is_refused_before_anything_is_made(
     with acquire_run_lock(tmp_path / "runs" / "first"):
         done = qvl("train", str(config))
     assert done.returncode == 1
-    assert "the run is being started by another process" in done.stderr
+    assert f"the run is held by process {os.getpid()}, which begins" in done.stderr
     assert_nothing_was_made(tmp_path)
 
 

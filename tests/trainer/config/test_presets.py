@@ -65,7 +65,7 @@ def test_the_presets_hold_their_numbers(load: Callable[[str], RunConfig]):
     assert numbers(load("quality")) == (5.0, 1e-4, 8)
     low = load("low-memory")
     assert (low.data.max_length, low.batch.accumulation) == (1024, 8)
-    assert low.model.activation_checkpointing
+    assert low.model.activation_checkpointing == "all"
     smoke = load("smoke")
     assert (smoke.data.train_samples, smoke.data.validation_samples) == (32, 32)
 

@@ -13,4 +13,4 @@ def builder(preprocessing: Preprocessing, path: Path, seed: int = 0) -> BatchBui
     dataset = Dataset((index_file(path, cache_dir=path.parent / "cache"),))
     records = Records.of(dataset, preprocessing.options)
     split = Split(records, Grouping.of(records, seed))
-    return BatchBuilder(preprocessing, {"train": split, "validation": split})
+    return BatchBuilder(preprocessing.encoder, {"train": split, "validation": split})

@@ -44,8 +44,9 @@ def builder(folder: Path, preprocessing: Preprocessing, values: list[Any]) -> Ba
 
 
 def answers(build: BatchBuilder, arrays: BatchArrays) -> list[Any]:
-    tokenizer = build.preprocessing.tokenizer
-    rows = [str(tokenizer.decode(row[row != IGNORED])) for row in arrays.labels]
+    tokenizer = build.encoder.backend_tokenizer
+    trained = [row[row != IGNORED].tolist() for row in arrays.labels]
+    rows = [tokenizer.decode(ids, skip_special_tokens=False) for ids in trained]
     return [json.loads(row.removesuffix("<|im_end|>")) for row in rows]
 
 

@@ -58,6 +58,8 @@ def test_workers_build_the_very_batches_that_the_trainer_would(load: Load, data_
         expected = list(windows(inline, plan, range(1, 7)))
         found = list(windows(processes, plan, range(1, 7)))
         validation = list(validation_batches(processes, 12, 5))
+        mapped = [Path(f"/proc/{pid}/maps").read_text() for pid in processes.pids]
+    assert all("numpy" in maps and "torch" not in maps for maps in mapped)  # it takes 200 MB
     assert [window.index for window in found] == list(range(1, 7))
     assert [window.epoch for window in found] == [0, 0, 1, 1, 1, 2]
     for one, other in zip(found, expected, strict=True):

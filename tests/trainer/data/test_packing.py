@@ -5,7 +5,7 @@ from itertools import chain, combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.packing import Size, best_fit, by_length
+from trainer.data.packing import MOST_PADDING, Size, best_fit, by_length
 
 LIMIT = Size(100, 400)
 sizes_of_samples = st.lists(
@@ -48,6 +48,18 @@ def test_a_grouped_batch_holds_neighbours_in_length(sizes: list[Size]):
         for batch in by_length(sizes, LIMIT)
     )
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+@given(sizes_of_samples)
+def test_little_of_a_grouped_batch_is_padding(sizes: list[Size]):
+    for batch in by_length(sizes, LIMIT):
+        padded = len(batch) * max(sizes[it].tokens for it in batch)
+        assert padded - total(sizes, batch).tokens <= MOST_PADDING * padded
+
+
+def test_a_short_sample_is_not_padded_to_a_long_one_though_there_is_room():
+    sizes = [Size(30, 0), Size(5, 0), Size(28, 0)]
+    assert by_length(sizes, LIMIT) == [[0, 2], [1]]
 
 
 def test_a_sample_goes_where_least_is_left_over():

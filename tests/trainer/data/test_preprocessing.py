@@ -221,7 +221,7 @@ def test_what_is_saved_prepares_inputs_the_same_way(
     assert tokenizer.encode("a<|im_end|>日") == preprocessing.tokenizer.encode("a<|im_end|>日")
     processor = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")
     expected = processor(images=[picture(300, 200)], return_tensors="pt")["pixel_values"]
-    patches, _ = preprocessing.cut_into_patches(picture(300, 200))
+    patches, _ = preprocessing.cutting.patches(picture(300, 200), (300, 200))
     found = preprocessing.normalize_patches(torch.from_numpy(patches), torch.float32)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     description = json.loads((tmp_path / "preprocessing.json").read_text())

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.parquet import write_table
 
 from tests.trainer.data.formats.samples import SAMPLES
 from trainer.data.errors import DataError
@@ -121,6 +123,14 @@ def test_tabs_and_lists_in_cells_are_understood(tmp_path: Path):
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes, what: str):
     with pytest.raises(DataError, match=what):
         rows_of(written(tmp_path, name, content))
+
+
+def test_text_of_a_parquet_file_that_is_no_utf_8_is_refused(tmp_path: Path):
+    path = tmp_path / "train.parquet"
+    text = pyarrow.array([b"What?", b"\xd7"], pyarrow.binary()).view(pyarrow.string())
+    write_table(pyarrow.table({"question": text, "answer": ["a", "b"]}), path)
+    with pytest.raises(DataError, match="broken Parquet"):
+        rows_of(path)
 
 
 def test_pictures_in_a_parquet_file_become_data_uris():

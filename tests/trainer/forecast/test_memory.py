@@ -88,7 +88,12 @@ def test_activation_checkpointing_and_a_frozen_tower_save_activations(tiny_check
 
     plain = activations()
     assert activations(model={"activation_checkpointing": True}) < plain / 2
-    assert activations(tune={"vision": "lora"}) > plain
+    tower = activations(tune={"vision": "lora"})
+    assert tower > plain
+    for parts in ("language", "vision"):
+        assert (
+            activations(tune={"vision": "lora"}, model={"activation_checkpointing": parts}) < tower
+        )
     assert activations(model={"attention": "eager"}) > plain
 
 

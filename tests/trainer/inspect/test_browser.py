@@ -79,7 +79,7 @@ def test_questions_are_answered_with_records_from_one(look: Look):
 def test_what_a_check_has_kept_is_not_measured_again(look: Look, tmp_path: Path):
     inspector = look([*RECORDS, *([RECORDS[0]] * 1500)], f"data.cache_dir={tmp_path}")
     records = inspector.opened.split("train").records
-    measuring = inspector.opened.preprocessing.measuring()
+    measuring = inspector.opened.encoder.measuring()
     kept = KeptProblems(records, measuring.identity)
     assert kept.has_problem(1) is None
     length_table(records, measuring, workers=0)

@@ -70,8 +70,10 @@ def test_characters_that_take_several_tokens_are_told_once_and_whole(look: Look)
     assert trained.text == f"{normalize('NFC', answer)}<|im_end|>"
     assert len(trained.ids) == len(trained.pieces)
     assert "" in trained.pieces  # a token in the middle of a character
-    tokenizer = inspector.opened.preprocessing.tokenizer
-    whole = tokenizer.decode(trained_sample(inspector, 0).input_ids)
+    tokenizer = inspector.opened.encoder.backend_tokenizer
+    whole = tokenizer.decode(
+        trained_sample(inspector, 0).input_ids.tolist(), skip_special_tokens=False
+    )
     assert "".join(run.text for run in seen.runs) == whole
 
 
@@ -88,11 +90,11 @@ def test_the_picture_the_model_sees_is_put_together_from_its_patches(
     inspector = look(dense_file)
     (image,) = inspector.inspect("train", 0, 0).images
     assert image.seen is not None
-    rule = inspector.opened.preprocessing.picture_rule
+    rule = inspector.opened.encoder.picture_rule
     assert (image.seen.height, image.seen.width) == rule.resized(320, 240)
     assert image.grid == (1, image.seen.height // rule.patch, image.seen.width // rule.patch)
     assert image.visual_tokens == rule.visual_tokens(320, 240)
-    policy = inspector.opened.preprocessing.image_policy
+    policy = inspector.opened.encoder.image_policy
     original = decode_image((dense_file.parent / "0.png").read_bytes(), policy)
     wanted = original.resize((image.seen.width, image.seen.height), Image.Resampling.BICUBIC)
     difference = np.abs(np.asarray(opened_picture(image.seen.data), int) - np.asarray(wanted, int))

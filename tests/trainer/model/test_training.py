@@ -115,12 +115,17 @@ def test_activation_checkpointing_gives_the_same_gradients(
     )
 
 
-def test_activation_checkpointing_recomputes_both_towers(tiny_checkpoint: Path):
-    model = load(tiny_checkpoint, {"vision": "lora"}, activation_checkpointing=True)
+@pytest.mark.parametrize(
+    ("parts", "times"), [("all", (2, 2)), ("language", (1, 2)), ("vision", (2, 1)), ("off", (1, 1))]
+)
+def test_activation_checkpointing_recomputes_the_parts_it_names(
+    tiny_checkpoint: Path, parts: str, times: tuple[int, int]
+):
+    model = load(tiny_checkpoint, {"vision": "lora"}, activation_checkpointing=parts)
     calls = {"model.visual.blocks.1.attn": 0, "model.language_model.layers.1.self_attn": 0}
     for name in calls:
         model.get_submodule(f"base_model.model.{name}").register_forward_pre_hook(
             lambda *_, name=name: calls.update({name: calls[name] + 1})
         )
     loss(model).backward()
-    assert set(calls.values()) == {2}
+    assert tuple(calls.values()) == times

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trainer.run.building import evaluation, planned, published, step
+from tests.trainer.run.building import attempt_started, evaluation, planned, published, step
 from tests.trainer.run.strategies import any_event
 from trainer.run.alerts import REARM_SECONDS, evaluate_rules, from_now_on
 from trainer.run.events import (
@@ -42,6 +42,13 @@ def rules_fired(*events: AnyEvent) -> list[str]:
 
 
 NON_FINITE = NonFinite(step=21, what="loss", in_a_row=1, attempt=1)
+SAVING: list[AnyEvent] = [
+    replace(
+        attempt_started(),
+        config={"checkpoint": {"every_steps": 20, "keep_last": 3, "keep_best": False}},
+    ),
+    planned(total_steps=100),
+]
 CASES: dict[str, tuple[list[AnyEvent], list[AnyEvent]]] = {
     # rule: (events that fire it, events close by that do not)
     "non_finite": ([*steps(1, 20), NON_FINITE, step(21, loss=None)], steps(1, 21)),
@@ -95,6 +102,10 @@ CASES: dict[str, tuple[list[AnyEvent], list[AnyEvent]]] = {
     "disk_nearly_full": (
         [published(1, bytes=3 * 10**9), *samples(1, disk_free_bytes=5 * 10**9)],
         [published(1, bytes=10**9), *samples(1, disk_free_bytes=5 * 10**9)],
+    ),
+    "disk_will_be_full": (
+        [*SAVING, published(20, bytes=3 * 10**9), *samples(1, disk_free_bytes=8 * 10**9)],
+        [*SAVING, published(20, bytes=3 * 10**9), *samples(1, disk_free_bytes=10 * 10**9)],
     ),
     "stalled": (
         [Stalled(stalled=True, silent_seconds=400, limit_seconds=300, attempt=1)],

@@ -98,7 +98,6 @@ class Child:
                 self.checkpoint("command")
                 self.requests.done("checkpoint", self.say_done)
             if self.requests.stop:
-                time.sleep(3 if self.mode == "slow" else 0)
                 self.checkpoint("stop")
                 self.requests.done("stop", self.say_done)
                 return self.leave("stopped", 3)
@@ -109,6 +108,10 @@ class Child:
             if self.mode == "saved_crash":
                 self.checkpoint("schedule")
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.mode == "greedy":
+            taken: list[bytearray] = []
+            while True:
+                taken.append(bytearray(b"1" * 2**24))
         if self.mode == "worker":
             worker = subprocess.Popen(["sleep", "300"])
             (self.layout.root / "worker.pid").write_text(str(worker.pid))

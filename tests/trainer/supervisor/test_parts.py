@@ -11,10 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from trainer.run.events import AnyEvent, Exit, Notice, StopRung, SupervisorStarted
+from trainer.run.events import (
+    AnyEvent,
+    CommandReceived,
+    Exit,
+    MonitorMoved,
+    Notice,
+    StopRung,
+    SupervisorStarted,
+)
 from trainer.run.layout import RunLayout
 from trainer.run.lock import acquire_run_lock, is_locked
 from trainer.run.tail import EventTail
+from trainer.supervisor.carrying import carried_lines
 from trainer.supervisor.console import open_console, report, rotate_console
 from trainer.supervisor.journal import Journal
 from trainer.supervisor.ladder import StopLadder, default_stop_timeout
@@ -193,6 +202,42 @@ def test_a_long_journal_moves_aside(tmp_path: Path):
     journal.close()
     assert path.stat().st_size < 1300
     assert path.with_name("telemetry.jsonl.1").exists()
+
+
+def test_a_long_monitor_moves_aside_and_carries_over_what_is_still_needed(tmp_path: Path):
+    layout = RunLayout(tmp_path)
+    for attempt in (1, 2, 3):
+        journal = Journal(layout.monitor, attempt, said_nothing)
+        journal.write(SupervisorStarted(pid=attempt, host="h", boot_id="b"))
+        for number in range(1_500):
+            journal.write(CommandReceived(id=f"{attempt}-{number}", command="x", accepted=False))
+        if attempt < 3:
+            journal.write(Exit(state="crashed", code=1, step=attempt))
+            journal.close()
+    before = layout.monitor.read_bytes()
+    assert not journal.move_aside(layout.monitor_before, len(before))
+    assert journal.move_aside(layout.monitor_before, len(before) - 1)
+    last = journal.write(Exit(state="finished", code=0, step=9))
+    assert layout.monitor_before.read_bytes() == before
+    moved, *kept = EventTail(layout.monitor).read()
+    assert isinstance(moved, MonitorMoved)
+    assert moved.copies == len(kept) - 1 == 1_000 + 3 + 2
+    assert [it.attempt for it in kept if isinstance(it, SupervisorStarted)] == [1, 2, 3]
+    assert [it.step for it in kept if isinstance(it, Exit)] == [1, 2, 9]
+    answers = [it.id for it in kept if isinstance(it, CommandReceived)]
+    assert answers == [f"3-{number}" for number in range(500, 1_500)]
+    assert (last.seq, moved.seq) == (1_502, 1_501)
+    assert {it.stat().st_mode & 0o777 for it in tmp_path.iterdir()} == {0o600}
+    assert next_attempt(kept, 0) == 4
+    journal.close()
+
+
+def test_what_is_carried_over_is_bounded_and_holds_events_alone():
+    lines = [b'{"type":"exit","n":%d}' % number for number in range(100)]
+    size = len(lines[-1]) + 1
+    assert (
+        carried_lines([*lines, b"garbage", b"[1]", b"1", b'{"type":1}'], 10 * size) == lines[-10:]
+    )
 
 
 def said_nothing(text: str) -> None:

@@ -214,18 +214,6 @@ def test_a_run_that_was_to_stop_is_not_restarted(run: SupervisedChild):
     assert len(run.all(SupervisorStarted)) == 1
 
 
-def test_a_silent_run_is_stalled_and_its_stack_is_dumped(run: SupervisedChild):
-    run.configure(stall_timeout_seconds=0.5, kill_timeout_seconds=0.3)
-    process = run.start("hang:2")
-    run.wait_for(lambda: run.all(Stalled))
-    assert run.last(Stalled).stalled
-    assert run_status(run.layout).state == "stalled"
-    run.wait_for(lambda: "reach_the_limit" in run.console())
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    assert process.poll() is None or run.end(process) == 1
-
-
 def test_a_stalled_rank_that_cannot_dump_its_stack_yet_is_left_alone(run: SupervisedChild):
     run.configure(stall_timeout_seconds=0.2)
     process = run.start("early")
@@ -273,36 +261,6 @@ def test_answered_commands_are_not_answered_again_by_the_next_attempt(run: Super
     assert run.end(process) == 0
     assert len(run.all(CommandReceived)) == 1
     assert [it.attempt for it in run.all(Exit)] == [1, 2]
-
-
-def test_of_two_starts_at_once_exactly_one_wins(run: SupervisedChild):
-    run.start("finish")
-    run.wait_for(lambda: run.all(Step))
-    second = run.start("finish")
-    _, said = second.communicate(timeout=20)
-    assert second.returncode == 9
-    assert f"held by process {run.started[0].pid}" in said
-    assert len(run.all(SupervisorStarted)) == 1
-
-
-def test_the_lock_outlives_a_killed_supervisor_until_the_trainer_has_saved_and_left(
-    run: SupervisedChild,
-):
-    first = run.start("slow")
-    run.wait_for(lambda: run.all(Step))
-    first.kill()
-    first.wait()
-    second = run.start("finish")
-    assert run.end(second) == 9
-    assert is_locked(run.layout.root)
-    assert run_status(run.layout).state == "stopping"
-    run.wait_for(lambda: run.all(CheckpointPublished))
-    run.wait_for(lambda: not is_locked(run.layout.root))
-    third = run.start("finish")
-    run.wait_for(lambda: len(run.all(Resumed)) == 2)
-    assert run.last(SupervisorStarted).attempt == 2
-    assert run.last(Resumed).step == run.last(CheckpointPublished).step
-    assert third.poll() is None
 
 
 def test_when_one_rank_dies_the_others_are_stopped(run: SupervisedChild):

@@ -92,6 +92,15 @@ def test_losses_are_those_without_a_cache_and_later_epochs_run_no_tower(
     assert "pictures were read back" in kept.told()[-1]
 
 
+def test_batches_that_were_read_ahead_of_their_pictures_need_no_tower_either(
+    trained: Callable[..., Trained],
+):
+    options = ("data.train_samples=8", "training.max_steps=4", "evaluation.at_end=false")
+    run = trained("model.vision_cache=memory", "data.workers=1", *options)
+    images = [step.images for step in run.of(Step)]
+    assert run.hits() == [0, 0, *images[2:]]  # two steps an epoch; five batches are asked for ahead
+
+
 @pytest.mark.parametrize("packing", ["pack", "group"])
 def test_kept_pictures_are_laid_out_as_if_they_were_there(
     trained: Callable[..., Trained], packing: str

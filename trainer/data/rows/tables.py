@@ -77,16 +77,18 @@ def rows_of_parquet(path: Path) -> tuple[Iterator[Row], int]:
     import pyarrow
     import pyarrow.parquet
 
+    # Values that are no text or no date of Python are found when they are asked for.
+    broken = (pyarrow.ArrowException, OSError, ValueError, OverflowError)
     try:
         table = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except broken as error:
         raise DataError(f"{path}: no Parquet file can be read from it ({error})") from error
 
     def values() -> Iterator[dict[str, Any]]:
         try:
             for batch in table.iter_batches(batch_size=ROWS_AT_ONCE):
                 yield from batch.to_pylist()
-        except (pyarrow.ArrowException, OSError) as error:
+        except broken as error:
             raise DataError(f"{path}: broken Parquet ({error}); fetch it again") from error
 
     return rows_of_values(str(path), values()), table.metadata.num_rows

@@ -45,6 +45,12 @@ def test_a_template_says_where_the_images_go():
     assert kinds == ["text", "image", "text", "image", "text"]
 
 
+def test_what_is_not_inside_a_column_is_empty():
+    value = {"q": "Who?", "answers": {"text": []}, "more": {"text": ["I"]}}
+    record = read(value, question_template="{q}", answer_template="{more.text.0}{answers.text.0}")
+    assert record == PromptRecord(source=HERE, prompt="Who?", response="I")
+
+
 def test_the_other_roles_stay_recognised():
     record = read({"q": "1+1?", "output": "2"}, question_template="{q}")
     assert record == PromptRecord(source=HERE, prompt="1+1?", response="2")
