@@ -140,7 +140,7 @@ def test_fault_16_too_little_memory_leaves_no_half_gradient_and_says_what_to_low
     assert same(weights_of(trained), after[5])
     assert trained.progress.step == 5
     assert [event.step for event in trained.of(CheckpointPublished)] == [2, 4]
-    again = kept.resumed("model.activation_checkpointing=true", attempt=3)  # as the words say
+    again = kept.resumed("model.activation_checkpointing=all", attempt=3)  # as the words say
     assert ended(again, monkeypatch).code == FINISHED
     assert kept.losses() == pytest.approx(kept.expected, rel=1e-5)
 
