@@ -16,6 +16,7 @@ from trainer.run.events import AnyEvent, Step
 from trainer.run.layout import RunLayout
 from trainer.run.reader import RunReader
 from trainer.run.state import RunState
+from trainer.run.tail import EventTail
 
 GARBAGE = b"\x00\xff\xfe\x1b[2J\x9b\xc3(" * 50
 OTHER_VERSION = b'{"type": "weather", "attempt": 1, "seq": 7}'
@@ -68,6 +69,8 @@ def test_fault_22_the_next_attempt_writes_on_behind_a_torn_line(kept: Kept):
     assert (state.broken_lines, state.unknown_types) == (2, 1)
     assert losses_in(state) == kept.expected
     assert state.attempt == 2
+    again = [it for it in EventTail(kept.layout.events).read() if it.attempt == 2]
+    assert [it.seq for it in again] == list(range(len(again)))  # the first one is whole too
 
 
 def until_second_step(path: Path) -> bytes:
