@@ -3,6 +3,8 @@
 import ctypes
 import gc
 
+from textual._styles_cache import StylesCache
+
 MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of <malloc.h>
 LARGE_BYTES = 512 * 2**10
 GARBAGE_THRESHOLD = 20_000  # new objects; Python's own is 700
@@ -21,7 +23,12 @@ def collect_garbage_rarely() -> None:
 
 
 def collect_garbage() -> None:
-    """Free all that nobody can reach any more."""
+    """Free all that nobody can reach any more, and the lines of widgets that are gone.
+
+    Textual remembers sums of a few numbers in a cache that holds on to the drawn lines of up to
+    1,024 widgets: 0.7 MB each time help is opened.
+    """
+    StylesCache.get_inner_outer.cache_clear()
     gc.collect()
 
 

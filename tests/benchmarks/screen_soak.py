@@ -56,6 +56,8 @@ def soak(layout: RunLayout, seconds: float) -> tuple[list[int], int]:
 
 def _leave(terminal: PseudoTerminal) -> None:
     """Make sure that the screen still answers to its keys."""
+    terminal.send("\x1b")
+    time.sleep(1)
     terminal.send("q")
     assert terminal.process.wait(TIMEOUT_SECONDS) == 0
 

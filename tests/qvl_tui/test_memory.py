@@ -18,6 +18,8 @@ def test_a_screen_that_was_closed_is_gone_before_long(tmp_path: Path):
         player.wait(0.5)
         assert isinstance(player.app.screen, HelpScreen)
         closed = weakref.ref(player.app.screen)
+        lines = weakref.ref(player.app.screen._styles_cache)
         player.press("escape")
         player.wait(COLLECT_SECONDS + 1)
         assert closed() is None
+        assert lines() is None
