@@ -190,6 +190,7 @@ def test_a_fresh_heartbeat_from_another_host_counts_as_held_and_a_stale_one_does
 def test_an_owner_that_began_at_no_time_refuses_a_second_start_all_the_same(tmp_path: Path):
     layout = RunLayout(tmp_path)
     with acquire_run_lock(tmp_path):
-        write_owner(layout, replace(this_process(1), pid=1, started_unix_seconds=1e300))
+        far = replace(this_process(1), host="far-away", boot_id="another")
+        write_owner(layout, replace(far, started_unix_seconds=1e300))
         with pytest.raises(RunIsHeld, match="since an unknown time"):
             acquire_run_lock(tmp_path)
