@@ -1,6 +1,7 @@
 """Faults 19 and 20: a supervisor that is killed, and two of them for one run."""
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,8 +49,13 @@ def test_fault_19_a_trainer_whose_supervisor_is_killed_keeps_the_lock_until_it_h
     program.call(*program.train("--detach"))
     program.wait_for(lambda: len(program.events(Step)) >= 2)
     (supervisor,), (rank,) = program.events(SupervisorStarted), program.events(RankStarted)
-    os.kill(rank.pid, signal.SIGSTOP)  # so that it notices nothing before the others look
+    its_end = os.pidfd_open(supervisor.pid)
     os.kill(supervisor.pid, signal.SIGKILL)
+    select.select([its_end], [], [], 60)
+    # It shall not leave before the others look. Not earlier: a stopped group whose parent dies is
+    # woken by the kernel.
+    os.kill(rank.pid, signal.SIGSTOP)
+    os.close(its_end)
     program.wait_for(lambda: not Path(f"/proc/{supervisor.pid}").exists())
     assert is_locked(program.layout.root)
     assert program.state() == "stopping"
