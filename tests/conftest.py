@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import torch
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.program import Program
     from tests.trainer_processes import Run
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -72,12 +74,54 @@ def make_run(
         yield make
 
 
+@pytest.fixture
+def make_program(
+    tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]
+) -> "Iterator[Callable[..., Program]]":
+    """Return a function that makes `qvl` train the tiny model on the shapes, under options."""
+    from tests.program import Program
+
+    made: list[Program] = []
+
+    def make(*options: str) -> Program:
+        fixed = (
+            f"model.path={tiny_checkpoint}",
+            f"data.train={shapes[0]}",
+            f"data.cache_dir={tmp_path / 'cache'}",
+        )
+        made.append(Program(tmp_path, [*fixed, *options]))
+        return made[-1]
+
+    yield make
+    for program in made:
+        program.clean_up()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Return a function that mounts a disk in memory with some options."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting a disk in memory needs root")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 @pytest.fixture(scope="session")
 def mixed_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """180 records of one or two pictures, 20 of them text only."""
-    folder = tmp_path_factory.mktemp("mixed")
     from trainer.demo.shapes import write_shapes
 
+    folder = tmp_path_factory.mktemp("mixed")
     lines = write_shapes(folder, train=160, validation=4, seed=3)[0].read_text().splitlines()
     for number in range(20):
         messages = [{"role": "user", "content": f"Say {number}."}]

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -20,26 +20,18 @@ SECRET = b"hf_thisMustNotBeWrittenAnywhere"
 
 
 @pytest.fixture
-def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[Program]:
-    made = Program(
-        tmp_path,
-        [
-            f"model.path={tiny_checkpoint}",
-            f"data.train={shapes[0]}",
-            f"data.validation={shapes[1]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "model.dtype=fp32",
-            "training.threads=1",
-            "data.workers=1",
-            "training.max_steps=60",
-            "checkpoint.every_steps=1000",
-            "evaluation.every_steps=1000",
-            "evaluation.generated_samples=0",
-            "model.vision_cache=off",  # steps then last long enough to be interrupted
-        ],
+def program(make_program: Callable[..., Program], shapes: tuple[Path, Path]) -> Program:
+    return make_program(
+        f"data.validation={shapes[1]}",
+        "model.dtype=fp32",
+        "training.threads=1",
+        "data.workers=1",
+        "training.max_steps=60",
+        "checkpoint.every_steps=1000",
+        "evaluation.every_steps=1000",
+        "evaluation.generated_samples=0",
+        "model.vision_cache=off",  # steps then last long enough to be interrupted
     )
-    yield made
-    made.clean_up()
 
 
 def listening(pid: int) -> list[object]:

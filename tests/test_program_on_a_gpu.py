@@ -1,8 +1,7 @@
 """The whole program on a machine with a GPU: what it says of the GPU is what the GPU says."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,19 +14,11 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 
 @pytest.fixture
-def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[Program]:
-    made = Program(
-        tmp_path,
-        [
-            f"model.path={tiny_checkpoint}",
-            f"data.train={shapes[0]}",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "model.device=cuda",
-            "training.max_steps=5000",
-        ],
+def program(make_program: Callable[..., Program]) -> Program:
+    return make_program(
+        "model.device=cuda",
+        "training.max_steps=5000",
     )
-    yield made
-    made.clean_up()
 
 
 def test_a_run_on_the_gpu_is_watched_and_stopped(program: Program):

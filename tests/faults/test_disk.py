@@ -1,7 +1,6 @@
 """Faults 7 and 9: a disk that is full, too small or read-only; on real ones of a few megabytes."""
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -13,25 +12,6 @@ from trainer.run.codec import decode
 from trainer.run.events import CheckpointFailed, CheckpointPublished, Step
 from trainer.run.manifest import verify_checkpoint
 from trainer.train import checkpoint
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Return a function that mounts a disk in memory with some options."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        folder = tmp_path / f"disk-{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("mounting a disk in memory needs root")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,25 +22,17 @@ from trainer.run.manifest import verify_checkpoint
 
 
 @pytest.fixture
-def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[Program]:
+def program(make_program: Callable[..., Program]) -> Program:
     """A run that nobody waits to see the end of."""
-    made = Program(
-        tmp_path,
-        [
-            f"model.path={tiny_checkpoint}",
-            f"data.train={shapes[0]}",
-            "data.validation=[]",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=0",
-            "model.dtype=fp32",
-            "training.threads=1",
-            "training.max_steps=100000",
-            "checkpoint.every_steps=100000",
-            "supervision.auto_resume=5",
-        ],
+    return make_program(
+        "data.validation=[]",
+        "data.workers=0",
+        "model.dtype=fp32",
+        "training.threads=1",
+        "training.max_steps=100000",
+        "checkpoint.every_steps=100000",
+        "supervision.auto_resume=5",
     )
-    yield made
-    made.clean_up()
 
 
 def test_fault_19_a_trainer_whose_supervisor_is_killed_keeps_the_lock_until_it_has_saved(

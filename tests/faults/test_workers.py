@@ -2,8 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import psutil
 import pytest
@@ -17,28 +16,20 @@ STEPS = 24
 
 
 @pytest.fixture
-def program(tmp_path: Path, tiny_checkpoint: Path, shapes: tuple[Path, Path]) -> Iterator[Program]:
+def program(make_program: Callable[..., Program]) -> Program:
     """A run with two data workers that is restarted by itself."""
-    made = Program(
-        tmp_path,
-        [
-            f"model.path={tiny_checkpoint}",
-            f"data.train={shapes[0]}",
-            "data.validation=[]",
-            f"data.cache_dir={tmp_path / 'cache'}",
-            "data.workers=2",
-            "data.worker_timeout_seconds=3",
-            "model.dtype=fp32",
-            "model.vision_cache=off",
-            "tune.dropout=0.1",
-            "training.threads=1",
-            f"training.max_steps={STEPS}",
-            "checkpoint.every_steps=3",
-            "supervision.auto_resume=3",
-        ],
+    return make_program(
+        "data.validation=[]",
+        "data.workers=2",
+        "data.worker_timeout_seconds=3",
+        "model.dtype=fp32",
+        "model.vision_cache=off",
+        "tune.dropout=0.1",
+        "training.threads=1",
+        f"training.max_steps={STEPS}",
+        "checkpoint.every_steps=3",
+        "supervision.auto_resume=3",
     )
-    yield made
-    made.clean_up()
 
 
 def worker_of(program: Program, attempt: int) -> psutil.Process:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer.run import durable
+from trainer.run.disk import SPARE_BYTES
 from trainer.run.events import AnyEvent, CheckpointPruned, CheckpointRejected, Notice
 from trainer.run.layout import RunLayout, checkpoint_step
 from trainer.run.manifest import (
@@ -21,7 +22,6 @@ from trainer.run.manifest import (
 
 TEMPORARY_PREFIX = "tmp-"
 REJECTED_PREFIX = "rejected-"
-SPARE_BYTES = 64 * 2**20  # left free for events and logs
 
 
 class NotEnoughSpace(OSError):
