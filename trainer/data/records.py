@@ -6,6 +6,7 @@ from typing import Any, Literal
 from trainer.data.errors import Source
 from trainer.data.objects import MarkedObject, Shape
 
+Unit = Literal["pixel", "norm1"]  # norm1: shares of width and height, 0 to 1
 Message = dict[str, Any]  # in the shape chat templates expect; images without their content
 
 
@@ -18,7 +19,7 @@ class Mark:
 
     shape: Shape
     image: int = 0  # of the conversation, from 0
-    unit: Literal["pixel", "norm1"] = "pixel"  # norm1: shares of width and height, 0 to 1
+    unit: Unit = "pixel"
 
     @property
     def is_point(self) -> bool:

@@ -84,7 +84,7 @@ def broken_json(draw: st.DrawFn, samples: Sequence[bytes]) -> bytes:
     """A sample of JSON with some of its values replaced, removed or put elsewhere."""
     value = orjson.loads(draw(st.sampled_from(samples)))
     for _ in range(draw(st.integers(1, 3))):
-        holder, key = draw(st.sampled_from(_places({"all": value})))
+        holder, key = draw(st.sampled_from(places_in({"all": value})))
         how = draw(st.integers(0, 3))
         if how == 0 and isinstance(holder, dict) and holder is not value:
             holder[draw(st.sampled_from(("", "images", "role", "type", "step")))] = holder[key]
@@ -95,12 +95,12 @@ def broken_json(draw: st.DrawFn, samples: Sequence[bytes]) -> bytes:
     return orjson.dumps(value)
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def places_in(value: Any) -> list[tuple[Any, Any]]:
     """Return every list and dictionary below a value with each of its keys."""
     found: list[tuple[Any, Any]] = []
     pairs = enumerate(value) if isinstance(value, list) else value.items()
     for key, inner in pairs:
         found.append((value, key))
         if isinstance(inner, list | dict) and len(found) < 1000:
-            found += _places(inner)
+            found += places_in(inner)
     return found

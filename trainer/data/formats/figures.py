@@ -9,6 +9,7 @@ from trainer.data.records import Mark
 KEYS: dict[str, Kind] = {"bbox_2d": "box", "quad": "quad", "line": "line"}
 POINT_KEY = "point_2d"
 UNITS = ("pixel", "norm1")
+MOST_SHARE = 2.0  # of a picture; what lies a little outside is judged with the picture at hand
 
 
 def read_shape(parts: Parts, item: dict[str, Any], where: str) -> Shape:
@@ -31,7 +32,14 @@ def read_mark(parts: Parts, item: dict[str, Any], where: str) -> Mark:
         shape = point_of(parts, item[POINT_KEY], f"{where}.{POINT_KEY}")
     else:
         shape = read_shape(parts, item, where)
-    return Mark(shape, image, unit)
+    return mark_of(parts, Mark(shape, image, unit), where)
+
+
+def mark_of(parts: Parts, mark: Mark, where: str) -> Mark:
+    """Return the mark; raises RecordError where its numbers are no shares of a picture."""
+    if mark.unit == "norm1" and max(map(abs, mark.shape.points)) > MOST_SHARE:
+        raise parts.error(f"{where} is no share of the picture", "write 0 to 1, or pixels")
+    return mark
 
 
 def point_of(parts: Parts, numbers: Any, where: str) -> Shape:

@@ -4,12 +4,11 @@ from typing import Any
 
 from trainer.data.errors import Source
 from trainer.data.formats.beside import Beside
-from trainer.data.formats.figures import UNITS, point_of, shape_of
+from trainer.data.formats.figures import mark_of, point_of, shape_of
 from trainer.data.formats.parts import ROLES, json_kind, shown_role
-from trainer.data.objects import Shape
-from trainer.data.records import ChatRecord, Mark, Message
+from trainer.data.records import ChatRecord, Mark, Message, Unit
 
-BOX_TYPES = {"real": UNITS[0], "norm1": UNITS[1]}
+BOX_TYPES: dict[str, Unit] = {"real": "pixel", "norm1": "norm1"}
 PREFERENCES = ("rejected_response", "rejected_images", "rejected_messages", "label")
 
 
@@ -52,19 +51,19 @@ class _Swift(Beside):
         if not isinstance(objects, dict):
             what = f"`objects` is {json_kind(objects)}"
             raise self.error(what, 'write {"ref": [...], "bbox": [...]}')
-        unit = BOX_TYPES.get(objects.get("bbox_type") or "real")
+        kind = objects.get("bbox_type") or "real"
+        unit = BOX_TYPES.get(kind) if isinstance(kind, str) else None
         if unit is None:
-            what = f"objects.bbox_type is {objects['bbox_type']!r}"[:80]
+            what = f"objects.bbox_type is {kind!r}"[:80]
             raise self.error(what, f"use one of {', '.join(BOX_TYPES)}")
         self.names = tuple(self.names_in(objects.get("ref") or []))
         boxes = objects.get("bbox") or []
         if not isinstance(boxes, list):
             raise self.error(f"objects.bbox is {json_kind(boxes)}", "write a list of boxes")
         images = self.image_numbers(objects, len(boxes))
-        shapes = (self.box(box, f"objects.bbox[{i}]") for i, box in enumerate(boxes))
         self.marks = tuple(
-            Mark(shape, image, "norm1" if unit == "norm1" else "pixel")
-            for shape, image in zip(shapes, images, strict=True)
+            self.mark(box, image, unit, f"objects.bbox[{number}]")
+            for number, (box, image) in enumerate(zip(boxes, images, strict=True))
         )
 
     def names_in(self, names: Any) -> list[str]:
@@ -72,10 +71,12 @@ class _Swift(Beside):
             raise self.error("objects.ref is no list of texts", "write one name a marker")
         return names
 
-    def box(self, numbers: Any, where: str) -> Shape:
+    def mark(self, numbers: Any, image: int, unit: Unit, where: str) -> Mark:
         if isinstance(numbers, list) and len(numbers) == 2:
-            return point_of(self, numbers, where)
-        return shape_of(self, "box", numbers, where)
+            shape = point_of(self, numbers, where)
+        else:
+            shape = shape_of(self, "box", numbers, where)
+        return mark_of(self, Mark(shape, image, unit), where)
 
     def image_numbers(self, objects: dict[str, Any], boxes: int) -> list[int]:
         """Return which image each box lies in; all in the first unless the record says so."""
@@ -84,7 +85,7 @@ class _Swift(Beside):
         if not isinstance(numbers, list) or len(numbers) != boxes:
             raise self.error("objects.image_id has not one number a box", "write one a box")
         for number in numbers:
-            if isinstance(number, bool) or number not in known:
+            if type(number) is not int or number not in known:
                 raise self.error(
                     f"objects.image_id names image {number!r:.40}, of {len(known)} images",
                     "images are counted from 0",
