@@ -126,12 +126,10 @@ class Killer:
 
     def _strike(self, target: Target) -> bool:
         """Kill; return whether there was somebody to be killed."""
-        pids = {"trainer": [self.pid], "supervisor": [self.supervisor_pid]}.get(target)
-        if pids is None:
-            pids = [it.pid for it in psutil.Process(self.pid).children(recursive=True)]
+        pids = {"trainer": self.pid, "supervisor": self.supervisor_pid}
         try:
-            os.kill(pids[0], signal.SIGKILL)
-        except (IndexError, ProcessLookupError):
+            os.kill(pids.get(target) or _data_worker(self.pid), signal.SIGKILL)
+        except (ProcessLookupError, psutil.NoSuchProcess):
             return False
         return True
 
@@ -183,6 +181,19 @@ class Killer:
             self._steps += 1
         elif isinstance(event, Phase) and event.name == "save" and event.state == "started":
             self._saves += 1
+
+
+def _data_worker(trainer: int) -> int:
+    """Return the first; a trainer has other children, which nobody misses.
+
+    Raises:
+        ProcessLookupError: There is none, or no longer.
+
+    """
+    for child in psutil.Process(trainer).children():
+        if "spawn_main" in " ".join(child.cmdline()):
+            return child.pid
+    raise ProcessLookupError
 
 
 def _lives(pid: int) -> bool:

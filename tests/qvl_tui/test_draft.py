@@ -21,8 +21,8 @@ from trainer.config.differences import config_differences, flat_values
 from trainer.config.errors import ConfigError
 from trainer.config.layers import preset_names
 from trainer.config.load import dump_config, load_config
+from trainer.config.model import LANGUAGE_TARGETS
 from trainer.config.options import options
-from trainer.config.schema import LANGUAGE_TARGETS
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def check_before_start(config: RunConfig, layout: RunLayout) -> None:
     check_data(config.data)
     check_trackers(config)
     check_gpu(config)
+    check_compiler(config)
     check_disk(layout.root.parent, bytes_wanted(config, layout))
 
 
@@ -41,18 +43,36 @@ def check_trackers(config: RunConfig) -> None:
 
 def check_gpu(config: RunConfig) -> None:
     """Refuse options that need a GPU where there is none."""
+    model = config.model
     wants = {
-        "model.device=cuda": config.model.device == "cuda",
-        "model.attention=flash_attention_2": config.model.attention == "flash_attention_2",
+        "model.device=cuda": model.device,
+        "model.attention=flash_attention_2": model.attention,
+        "model.vision_attention=flash_attention_2": model.vision_attention,
     }
-    named = [option for option, wanted in wants.items() if wanted]
+    named = [option for option, value in wants.items() if option.endswith(f"={value}")]
     if not named:
         return
     why = why_no_gpu()
     if why:
         options = " and ".join(named)
-        remedy = "set model.device=auto and model.attention=auto to train on the CPU"
+        remedy = "set model.device and the attention to auto to train on the CPU"
         raise CommandFailed(f"{options} needs a GPU: {why}; {remedy}, or see `qvl doctor`")
+
+
+def check_compiler(config: RunConfig) -> None:
+    """Refuse to compile where there is nothing to compile with: the first step would fail."""
+    if config.model.compile == "off":
+        return
+    compiler = os.environ.get("CXX", "g++")
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    missing = [] if shutil.which(compiler) else [f"no C++ compiler {compiler}"]
+    missing += [] if header.is_file() else [f"no {header}"]
+    if missing:
+        raise CommandFailed(
+            f"model.compile={config.model.compile}: there is {' and '.join(missing)}; install a "
+            "C++ compiler and Python's headers (`apt install g++ python3-dev`), or set "
+            "model.compile=off"
+        )
 
 
 def why_no_gpu() -> str:

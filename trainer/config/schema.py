@@ -1,118 +1,19 @@
 """The schema of a run: every option, its default, its unit and what it is for."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from trainer.config.data import DataConfig
-from trainer.config.scalars import off_for_false, off_or_all
-from trainer.config.section import Folder, Number, Section, Whole
+from trainer.config.model import ModelConfig, TuneConfig
+from trainer.config.section import Number, Section, Whole
 
-PartMode = Literal["frozen", "lora", "full"]
-Variant = Literal["auto", "instruct", "thinking", "base"]
-VisionCache = Annotated[Literal["off", "memory", "disk", "auto"], BeforeValidator(off_for_false)]
-Recomputed = Annotated[Literal["off", "language", "vision", "all"], BeforeValidator(off_or_all)]
 OptimizerName = Literal[
     "adamw", "adamw_8bit", "adamw_32bit", "paged_adamw_8bit", "paged_adamw_32bit"
 ]
 Packing = Literal["none", "pack", "group"]
 ScheduleName = Literal["constant", "linear", "cosine", "cosine_with_floor"]
-
-LANGUAGE_TARGETS = (
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-)
-
-
-class ModelConfig(Section):
-    """Which checkpoint is trained and how it is held in memory."""
-
-    path: str = Field(description="Folder of a checkpoint, or a hub id such as Qwen/Qwen3-VL-2B.")
-    revision: str | None = Field(
-        default=None, description="Branch, tag or commit of a hub id; null: the newest."
-    )
-    cache_dir: Folder | None = Field(
-        default=None, description="Folder for downloaded models; null: HF_HOME's."
-    )
-    variant: Variant = Field(
-        default="auto",
-        description="Decides defaults for length, learning rate and generation; "
-        "auto reads it off the chat template or the name.",
-    )
-    dtype: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Precision of frozen weights and of the arithmetic."
-    )
-    quantization: Literal["none", "nf4", "int8"] = Field(
-        default="nf4",
-        description="How the language model's frozen linear layers are stored. "
-        "The vision tower and the head always stay in dtype.",
-    )
-    double_quantization: bool = Field(
-        default=True, description="Quantise NF4's scaling factors once more."
-    )
-    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
-        default="auto", description="Attention kernel; auto: sdpa."
-    )
-    adapter: Folder | None = Field(
-        default=None, description="Folder of an earlier LoRA adapter to start from."
-    )
-    activation_checkpointing: Recomputed = Field(
-        default="off",
-        description="Which layers compute their activations again in the backward pass instead of "
-        "keeping them: less memory, about a third more time.",
-    )
-    vision_cache: VisionCache = Field(
-        default="auto",
-        description="Where the outputs of a frozen vision tower are kept, so that a picture goes "
-        "through it once: memory, disk (data.cache_dir); auto decides by time and room. "
-        "Not with augmentation.",
-    )
-    vision_cache_bytes: Whole | None = Field(
-        default=None,
-        ge=0,
-        description="Most that is kept, in bytes; null: half of what memory or disk has free.",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where to train; auto: the GPU when there is one."
-    )
-
-    def recomputes(self, part: str) -> bool:
-        """Whether the layers of a part, language or vision, compute their activations again."""
-        return self.activation_checkpointing in (part, "all")
-
-
-class TuneConfig(Section):
-    """What is trained, per part of the model."""
-
-    vision: PartMode = Field(default="frozen", description="The vision tower without its mergers.")
-    aligner: PartMode = Field(
-        default="frozen", description="visual.merger and visual.deepstack_merger_list."
-    )
-    language: PartMode = Field(
-        default="lora", description="The language model; its head only when full."
-    )
-    rank: Whole = Field(default=16, ge=1, description="LoRA rank.")
-    alpha: Number = Field(default=32.0, gt=0, description="LoRA scale; the factor is alpha / rank.")
-    dropout: Number = Field(default=0.05, ge=0, lt=1, description="LoRA dropout, a probability.")
-    targets: tuple[str, ...] | str = Field(
-        default=LANGUAGE_TARGETS,
-        description="LoRA layers: names of linear layers in the language model (vision and "
-        "aligner then take all of theirs), `all-linear`, or a regular expression over full names.",
-    )
-
-    @model_validator(mode="after")
-    def something_is_trained(self) -> Self:
-        """Refuse a run in which nothing would learn."""
-        if {self.vision, self.aligner, self.language} == {"frozen"}:
-            msg = "vision, aligner and language are all frozen; set one to lora or full"
-            raise ValueError(msg)
-        return self
 
 
 class OptimizerConfig(Section):
@@ -329,6 +230,19 @@ class RunConfig(Section):
             msg = (
                 f"tune.language is full but model.quantization is {self.model.quantization}; "
                 "set model.quantization=none or tune.language=lora"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def what_is_compiled_can_be(self) -> Self:
+        """Refuse what torch.compile would leave as it is without a word."""
+        packed = self.batch.packing == "pack"
+        if packed and self.model.compile == "language" and self.model.recomputes("language"):
+            msg = (
+                "model.compile is language, but packed rows cannot be compiled inside "
+                "activation checkpointing; set model.compile=off, batch.packing=group or "
+                "model.activation_checkpointing=off"
             )
             raise ValueError(msg)
         return self

@@ -15,7 +15,8 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.utils.hub import cached_file
 
-from trainer.config.schema import DataConfig, ModelConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import DataConfig
 from trainer.data.errors import DataError
 
 PROCESSOR_FILES = (

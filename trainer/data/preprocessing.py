@@ -18,7 +18,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from trainer.config.schema import DataConfig, ModelConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import DataConfig
 from trainer.data.augment.own import check_own_operations
 from trainer.data.chat import probe_chat_format
 from trainer.data.checkpoint_files import CheckpointFiles, read_checkpoint_files

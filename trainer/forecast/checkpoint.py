@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.config.schema import ModelConfig
+from trainer.config.model import ModelConfig
 from trainer.config.suggestions import SUGGESTED_MODELS, SuggestedModel
 from trainer.data.pictures import read_json_object
 

@@ -26,7 +26,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from trainer.config.schema import LANGUAGE_TARGETS, RunConfig
+from trainer.config.model import LANGUAGE_TARGETS
+from trainer.config.schema import RunConfig
 from trainer.forecast.checkpoint import Checkpoint, Tensor
 from trainer.model.chunk import CHUNK_LOGITS
 

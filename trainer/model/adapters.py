@@ -10,7 +10,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
-from trainer.config.schema import LANGUAGE_TARGETS, TuneConfig
+from trainer.config.model import LANGUAGE_TARGETS, TuneConfig
 from trainer.model.errors import ModelError
 from trainer.model.parts import (
     HEAD,

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import tqdm
 
-from trainer.config.schema import ModelConfig
+from trainer.config.model import ModelConfig
 from trainer.model.errors import ModelError
 from trainer.run.events import AnyEvent, Notice, Phase
 

@@ -1,9 +1,9 @@
 """Turn a checkpoint on disk into a model that trains what the configuration asks for."""
 
-import importlib.util
 import logging
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
 
-from trainer.config.schema import ModelConfig, RunConfig, TuneConfig
+from trainer.config.model import ModelConfig, TuneConfig
+from trainer.config.schema import RunConfig
 from trainer.model.adapters import add_adapter
+from trainer.model.compiled import compile_layers
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
 from trainer.model.parts import (
@@ -116,6 +118,8 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
             layers.activation_checkpointing_enable({"use_reentrant": False})
             # It lets gradients flow back to its input, which only the reentrant kind needs.
             layers.disable_input_require_grads()
+    if config.model.compile == "language":
+        compile_layers(base.model.language_model, notify)
     return model.train()
 
 
@@ -205,13 +209,16 @@ def _take_as_stored(config: ModelConfig, stored: dict[str, Any], notify: Notify)
         notify(Notice(topic="quantization", message=message + "is not applied"))
 
 
-def _attention(config: ModelConfig) -> str:
-    if config.attention == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
-        raise ModelError(
-            "model.attention: flash_attention_2 needs the package flash-attn, which is not "
-            "installed; install it or set model.attention=sdpa"
-        )
-    return "sdpa" if config.attention == "auto" else config.attention
+def _attention(config: ModelConfig) -> dict[str, str]:
+    """The kernel of each part, by the name of its configuration."""
+    chosen = {"text_config": config.attention, "vision_config": config.attention_of_vision}
+    for option in ("attention", "vision_attention"):
+        if getattr(config, option) == "flash_attention_2" and find_spec("flash_attn") is None:
+            raise ModelError(
+                f"model.{option}: flash_attention_2 needs the package flash-attn, which is not "
+                f"installed; install it or set model.{option}=sdpa"
+            )
+    return {part: "sdpa" if name == "auto" else name for part, name in chosen.items()}
 
 
 def _check_keys(folder: Path, loading: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt, Params4bit
 from torch import nn
 
-from trainer.config.schema import PartMode, TuneConfig
+from trainer.config.model import PartMode, TuneConfig
 from trainer.run.events import Part, PartTuned
 
 PARTS: tuple[Part, ...] = ("vision", "aligner", "language")

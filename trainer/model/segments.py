@@ -76,17 +76,24 @@ def attend(  # noqa: PLR0913 - transformers calls it
     """
     if segments is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    return _attend_in_segments(module, (query, key, value), segments, options)
+
+
+@torch.compiler.disable(reason="lengths differ in every row; a graph would be made for each")
+def _attend_in_segments(
+    module: nn.Module, tensors: Sequence[Tensor], segments: Segments, options: dict[str, Any]
+) -> Attended:
     window = options.get("sliding_window")
     if window is not None and max(segments.lengths) > window:
         raise ValueError(
             f"a sample of {max(segments.lengths)} tokens in a layer that looks back {window}; "
             "set batch.packing=none"
         )
-    if (dtype := _kernel_dtype(query, options)) is not None:
-        tensors = tuple(tensor.to(dtype) for tensor in (query, key, value))
+    if (dtype := _kernel_dtype(tensors[0], options)) is not None:
+        tensors = tuple(tensor.to(dtype) for tensor in tensors)
         longest, scaling = max(segments.lengths), options.get("scaling")
         return _in_one_call(tensors, segments.boundaries, longest, CAUSAL, scaling)
-    return _one_by_one(module, (query, key, value), segments.lengths, options)
+    return _one_by_one(module, tensors, segments.lengths, options)
 
 
 def attend_by_picture(  # noqa: PLR0913 - transformers calls it

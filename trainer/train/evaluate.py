@@ -11,6 +11,7 @@ import torch
 
 from trainer.config.schema import GenerationConfig
 from trainer.data.batch import Batch
+from trainer.model.compiled import uncompiled
 from trainer.model.modes import evaluating
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms
 from trainer.run.events import SamplePrediction
@@ -95,7 +96,7 @@ def _predict(
         name: value[:, :start] if value.shape == ids.shape else value
         for name, value in inputs.items()
     }
-    with forward.accelerator.autocast():
+    with forward.accelerator.autocast(), uncompiled():
         output = forward.model.generate(  # pyright: ignore
             **prompt_inputs, **generation_options(forward, generation)
         )

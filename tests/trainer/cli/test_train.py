@@ -70,6 +70,14 @@ def test_an_option_that_needs_a_gpu_is_refused_without_one(
     assert_nothing_was_made(tmp_path)
 
 
+def test_compiling_without_a_compiler_is_refused(config: Path, qvl: Qvl, tmp_path: Path):
+    done = qvl("train", str(config), "model.compile=language", CXX="no-such-compiler")
+    assert done.returncode == 1
+    assert "model.compile=language: there is no C++ compiler no-such-compiler" in done.stderr
+    assert "set model.compile=off" in done.stderr
+    assert_nothing_was_made(tmp_path)
+
+
 def test_a_disk_that_is_too_small_is_refused(config: Path, qvl: Qvl, tmp_path: Path):
     with (tmp_path / "model" / "model.safetensors").open("wb") as file:
         file.truncate(10 * 2**40)  # holes take no room

@@ -105,6 +105,10 @@ def test_options_that_contradict_each_other_are_refused_with_what_to_change(writ
     problem = only_problem_of(write(), "tune.language=full")
     assert "tune.language is full but model.quantization is nf4; set" in problem
     assert "all frozen; set one" in only_problem_of(write(), "tune.language=frozen")
+    compiled = ("model.compile=language", "batch.packing=pack")
+    again = "model.activation_checkpointing"
+    assert load_config(write(), [*compiled, f"{again}=vision"]).model.compile == "language"
+    assert "packed rows cannot be" in only_problem_of(write(), *compiled, f"{again}=all")
     for limit in ("tokens", "patches"):
         problem = only_problem_of(write(), f"batch.{limit}=4096")
         assert f"batch.{limit} is set but batch.packing is none; set" in problem

@@ -11,7 +11,8 @@ import orjson
 import pytest
 from PIL import Image
 
-from trainer.config.schema import DataConfig, ModelConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import DataConfig
 from trainer.data.preprocessing import Preprocessing
 from trainer.demo.tiny import build_tiny_checkpoint
 

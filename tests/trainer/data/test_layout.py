@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.trainer.data.building import builder
-from trainer.config.schema import BatchConfig, DataConfig, ModelConfig, RunConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import BatchConfig, DataConfig, RunConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.build import BatchBuilder
 from trainer.data.joining import in_one_row

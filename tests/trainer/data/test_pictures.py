@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from trainer.config.schema import DataConfig, ModelConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import DataConfig
 from trainer.data.encoded import EncodedBytes, ImagePolicy
 from trainer.data.headers import size_by_header
 from trainer.data.images import decode_image

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
-from trainer.config.schema import DataConfig, ModelConfig
+from trainer.config.model import ModelConfig
+from trainer.config.schema import DataConfig
 from trainer.data.batch import Batch, Window
 from trainer.data.errors import DataError, OverLong, RecordError, Source
 from trainer.data.formats.read import parse_record

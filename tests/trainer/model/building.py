@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.config.schema import DataConfig, ModelConfig, RunConfig, TuneConfig
+from trainer.config.model import ModelConfig, TuneConfig
+from trainer.config.schema import DataConfig, RunConfig
 from trainer.model.load import load_trainable
 from trainer.model.parts import trainable_parameters
 from trainer.run.events import AnyEvent

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from huggingface_hub import DryRunFileInfo
 
-from trainer.config.schema import ModelConfig
+from trainer.config.model import ModelConfig
 from trainer.model.download import check_room, ensure_local
 from trainer.model.errors import ModelError
 
@@ -29,7 +29,7 @@ FILES = {
 FETCH = """
 import sys, orjson
 import trainer.model.download as download
-from trainer.config.schema import ModelConfig
+from trainer.config.model import ModelConfig
 download.PROGRESS_SECONDS = 0
 events = []
 try:

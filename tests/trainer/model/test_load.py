@@ -52,17 +52,19 @@ def test_loading_is_told_as_a_phase(tiny_checkpoint: Path):
 
 
 @pytest.mark.parametrize(
-    ("attention", "text", "vision"),
+    ("attention", "of_vision", "text", "vision"),
     [
-        ("auto", "sdpa_by_segment", "sdpa"),
-        ("sdpa", "sdpa_by_segment", "sdpa"),
-        ("eager", "eager", "eager"),
+        ("auto", "auto", "sdpa_by_segment", "sdpa"),
+        ("sdpa", "auto", "sdpa_by_segment", "sdpa"),
+        ("eager", "auto", "eager", "eager"),
+        ("eager", "sdpa", "eager", "sdpa"),
+        ("auto", "eager", "sdpa_by_segment", "eager"),
     ],
 )
 def test_the_attention_asked_for_is_used(
-    tiny_checkpoint: Path, attention: str, text: str, vision: str
+    tiny_checkpoint: Path, attention: str, of_vision: str, text: str, vision: str
 ):
-    model = load(tiny_checkpoint, attention=attention)
+    model = load(tiny_checkpoint, attention=attention, vision_attention=of_vision)
     body = base_of(model).model
     assert body.language_model.config._attn_implementation == text
     assert body.visual.config._attn_implementation == vision
@@ -70,9 +72,11 @@ def test_the_attention_asked_for_is_used(
     assert "sdpa_by_segment" not in described
 
 
-def test_flash_attention_that_is_not_installed_is_refused(tiny_checkpoint: Path):
-    with pytest.raises(ModelError, match=r"flash-attn.*model\.attention=sdpa"):
-        load(tiny_checkpoint, attention="flash_attention_2")
+@pytest.mark.parametrize("part", ["attention", "vision_attention"])
+def test_flash_attention_that_is_not_installed_is_refused(tiny_checkpoint: Path, part: str):
+    options: dict[str, Any] = {part: "flash_attention_2"}
+    with pytest.raises(ModelError, match=rf"model\.{part}: .*flash-attn.*model\.{part}=sdpa"):
+        load(tiny_checkpoint, **options)
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path):

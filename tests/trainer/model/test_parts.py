@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from tests.trainer.model.building import load, run_config
-from trainer.config.schema import TuneConfig
+from trainer.config.model import TuneConfig
 from trainer.model.parts import count_parts, is_lora, part_of, quantized_layers
 from trainer.run.events import PartTuned
 

@@ -1,6 +1,5 @@
 """Samples in one row are trained as if each were alone; no attention path lets one see another."""
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -8,23 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor, nn
+from torch import nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from trainer.config.load import load_config
-from trainer.data.batch import Batch, Window
-from trainer.data.index import Dataset, index_file
+from tests.trainer.model.running import forward_of, furthest, singles_of, trained
+from trainer.data.batch import Batch
 from trainer.data.joining import in_one_row, side_by_side
-from trainer.data.preprocessing import Preprocessing
-from trainer.data.reading import Records
-from trainer.data.samples import IGNORED, collate
+from trainer.data.samples import IGNORED
 from trainer.model.body import base_of, hidden_states
-from trainer.model.load import load_trainable
 from trainer.model.modes import evaluating
 from trainer.model.segments import PICTURES_NAME, Segments, attend, packed_attention
-from trainer.train.window import Forward, accumulate_gradients
+from trainer.train.window import Forward
 
 CPU = torch.device("cpu")
 FULL = ("tune.vision=full", "tune.aligner=full", "tune.language=full")
@@ -42,57 +36,6 @@ Changed = Callable[[Batch], Batch]
 def fresh_accelerator() -> None:
     """A process has one Accelerator state."""
     AcceleratorState._reset_state(reset_partial_state=True)
-
-
-@pytest.fixture(scope="module")
-def data_file(shapes: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, text between them, and two pictures in one sample."""
-    lines = shapes[0].read_text().splitlines()
-    pair = next(line for line in lines if line.count('"image"') > 2)
-    messages = [{"role": "user", "content": "Say five."}]
-    text = json.dumps({"messages": messages, "response": "Five, as you asked."})
-    path = tmp_path_factory.mktemp("packed") / "data.jsonl"
-    path.write_text("\n".join([lines[0], text, pair, lines[1]]) + "\n")
-    return path
-
-
-def forward_of(checkpoint: Path, data: Path, *options: str) -> Forward:
-    fixed = (f"model.path={checkpoint}", f"data.train={data}", "model.quantization=none")
-    common = (f"data.cache_dir={data.parent}", "model.dtype=fp32", "model.device=cpu")
-    config = load_config("balanced", [*fixed, *common, *options])
-    on_cpu = config.model.device == "cpu"
-    device = torch.device("cpu" if on_cpu else "cuda")
-    mixed = "bf16" if config.model.dtype == "bf16" else "no"
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=mixed)
-    model = load_trainable(config, device, lambda _event: None)
-    return Forward(model, Preprocessing.load(config.model, config.data), accelerator, 0)
-
-
-def singles_of(preprocessing: Preprocessing, data: Path) -> list[Batch]:
-    options = preprocessing.options
-    records = Records.of(Dataset((index_file(data, cache_dir=data.parent),)), options)
-    samples = [preprocessing.encode(records[number]) for number in range(len(records))]
-    return [Batch.from_arrays(collate([it], [], preprocessing.pad_id)) for it in samples]
-
-
-def trained(forward: Forward, *batches: Batch) -> tuple[float | None, dict[str, Tensor]]:
-    """Return the loss over batches and the gradient of every weight."""
-    loss = accumulate_gradients(forward, Window.of(0, 0, batches)).mean("loss")
-    named = forward.model.named_parameters()
-    gradients = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
-    forward.model.zero_grad(set_to_none=True)
-    return loss, gradients
-
-
-def furthest(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """Return the largest distance of any gradient, relative to its length."""
-    assert found.keys() == expected.keys()
-    assert expected
-    distances = (
-        (found[name] - gradient).norm() / gradient.norm().clamp(min=1e-12)
-        for name, gradient in expected.items()
-    )
-    return max(map(float, distances))
 
 
 @pytest.mark.parametrize("options", PATHS.values(), ids=PATHS)
