@@ -21,7 +21,7 @@ def fuzz(reader: str, seconds: float, seed: int = 0) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_stands_broken_input_for_some_time(reader: str):
-    fuzz(reader, float(os.environ.get("QVL_FUZZ_SECONDS", "1")))
+    fuzz(reader, float(os.environ.get("QVL_FUZZ_SECONDS", "20")))
 
 
 @pytest.mark.nightly
