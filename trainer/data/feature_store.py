@@ -48,13 +48,18 @@ class FeatureStore:
 
     def offer(self, key: bytes, grid: Grid, features: Tensor) -> None:
         """Keep an image's features unless they are kept already, or there is no room."""
-        if any(key in place for place in self._places):
+        if not self.is_open or any(key in place for place in self._places):
             return
         in_memory = self.memory is not None and self.memory.put(key, features)
         if in_memory or (self.disk is not None and self.disk.put(key, grid, features)):
             self._tell(key, grid)
         else:
             self.turned_away += 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is any place where features may be kept."""
+        return bool(self._places)
 
     def __len__(self) -> int:
         return sum(map(len, self._places))

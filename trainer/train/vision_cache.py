@@ -106,7 +106,7 @@ class VisionCache:
         self.store.close()
         for problem in self.store.take_problems():
             self._say(problem)
-        if self._used:
+        if self._used and self.store.is_open:
             read = self._used - self._computed
             self._say(
                 f"{read:,} of {self._used:,} pictures were read back, {self._computed:,} computed; "

@@ -101,6 +101,13 @@ def test_batches_that_were_read_ahead_of_their_pictures_need_no_tower_either(
     assert run.hits() == [0, 0, *images[2:]]  # two steps an epoch; five batches are asked for ahead
 
 
+def test_where_nothing_is_kept_by_choice_nothing_more_is_said_of_it(
+    trained: Callable[..., Trained],
+):
+    run = trained("model.vision_cache=auto", "training.max_steps=2", "evaluation.at_end=false")
+    assert run.told() == ["nothing is kept: in one epoch every picture is seen once"]
+
+
 @pytest.mark.parametrize("packing", ["pack", "group"])
 def test_kept_pictures_are_laid_out_as_if_they_were_there(
     trained: Callable[..., Trained], packing: str
