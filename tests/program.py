@@ -3,14 +3,14 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trainer.run.events import RankStarted, SupervisorStarted
+import psutil
+
 from trainer.run.layout import RunLayout
 from trainer.run.tail import EventTail
 
@@ -41,10 +41,11 @@ class Program:
         return process
 
     def clean_up(self) -> None:
-        """End what a failed test has left running."""
-        for event in (*self.events(RankStarted), *self.events(SupervisorStarted)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(event.pid, signal.SIGKILL)
+        """End what a failed test has left running: by name, for its numbers may be others' now."""
+        for process in psutil.process_iter(["cmdline"]):
+            if str(self.layout.root) in (process.info["cmdline"] or ()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         for process in self.started:
             process.kill()
             process.communicate()
