@@ -2,6 +2,7 @@
 
 import os
 import time
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -141,9 +142,11 @@ class FileIndex:
     @cached_property
     def _descriptor(self) -> int:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise DataChanged(f"{self.path}: {error.strerror}; {_PUT_BACK}") from error
+        weakref.finalize(self, os.close, descriptor).atexit = False
+        return descriptor
 
     def _verify(self, now: os.stat_result) -> None:
         if now.st_size != self.size_bytes:

@@ -1,7 +1,8 @@
 """Fuzz one reader for some time: `python -m tests.faults.fuzz records 600`.
 
-Prints how many inputs were read, the slowest, and by how much memory grew. An input that crashes
-is shrunk and shown; one that hangs ends the process with the stack of where.
+Prints how many inputs were read, the slowest, by how much memory grew and how many files stayed
+open. An input that crashes is shrunk and shown; one that hangs ends the process with the stack of
+where.
 """
 
 import argparse
@@ -22,6 +23,7 @@ INPUTS_A_ROUND = 100  # hypothesis remembers what it tried, so every round begin
 HANG_SECONDS = 20.0
 WARM_UP_ROUNDS = 2
 MOST_GROWTH_BYTES = 50 * 2**20
+MOST_LEFT_OPEN = 5
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Outcome:
     slowest_seconds: float = 0.0
     first_bytes: int = 0  # resident, once warm
     most_bytes: int = 0
+    left_open: int = 0  # files, since then
 
     @property
     def growth_bytes(self) -> int:
@@ -41,17 +44,18 @@ class Outcome:
 
 def fuzz(target: Target, folder: Path, seconds: float, first_seed: int) -> Outcome:
     """Read broken input until the time is over, and return what came of it."""
-    outcome, deadline, rounds = Outcome(), time.monotonic() + seconds, 0
+    outcome, process = Outcome(), psutil.Process()
+    deadline, rounds, open_files = time.monotonic() + seconds, 0, 0
     while rounds <= WARM_UP_ROUNDS or time.monotonic() < deadline:
         one_round(target, folder, outcome, first_seed + rounds)
         rounds += 1
         gc.collect()
-        resident = psutil.Process().memory_info().rss
+        resident = process.memory_info().rss
         if rounds <= WARM_UP_ROUNDS:
-            outcome.first_bytes = resident
-        outcome.most_bytes = (
-            resident if rounds <= WARM_UP_ROUNDS else max(outcome.most_bytes, resident)
-        )
+            outcome.first_bytes = outcome.most_bytes = resident
+            open_files = process.num_fds()
+        outcome.most_bytes = max(outcome.most_bytes, resident)
+    outcome.left_open = process.num_fds() - open_files
     return outcome
 
 
@@ -81,7 +85,7 @@ def one_round(target: Target, folder: Path, outcome: Outcome, seed_of_round: int
 
 
 def main() -> int:
-    """Fuzz the named reader and return 0 where it neither crashed nor kept too much memory."""
+    """Fuzz the named reader and return 0 where it neither crashed nor kept too much."""
     known = targets()
     parser = argparse.ArgumentParser(description="Fuzz a reader.")
     parser.add_argument("target", choices=sorted(known))
@@ -92,9 +96,11 @@ def main() -> int:
         outcome = fuzz(known[given_.target], Path(folder), given_.seconds, given_.seed)
     sys.stdout.write(
         f"{given_.target}: {outcome.inputs} inputs, the slowest {outcome.slowest_seconds:.2f} s, "
-        f"{outcome.growth_bytes / 2**20:.1f} MiB of growth, seed {given_.seed}\n"
+        f"{outcome.growth_bytes / 2**20:.1f} MiB of growth, {outcome.left_open} files left open, "
+        f"seed {given_.seed}\n"
     )
-    return int(outcome.growth_bytes > MOST_GROWTH_BYTES)
+    kept = outcome.growth_bytes > MOST_GROWTH_BYTES or outcome.left_open > MOST_LEFT_OPEN
+    return int(kept)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,16 @@ def test_an_index_sent_to_another_process_opens_the_file_anew_and_checks_it(tmp_
         late.read(1)
 
 
+def test_a_file_is_closed_with_its_index(tmp_path: Path):
+    open_files = Path("/proc/self/fd")
+    index = indexed(tmp_path / "d.jsonl", b"{}\n")
+    before = len(list(open_files.iterdir()))
+    index.read(0)
+    assert len(list(open_files.iterdir())) == before + 1
+    del index
+    assert len(list(open_files.iterdir())) == before
+
+
 def test_several_files_are_one_row_of_records(tmp_path: Path):
     files = [
         indexed(tmp_path / f"{i}.jsonl", content)
