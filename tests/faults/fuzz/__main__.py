@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.faults.fuzz.targets import Target, targets
+from tests.faults.fuzz.targets import TARGETS, Target
 
 INPUTS_A_ROUND = 100  # hypothesis remembers what it tried, so every round begins anew
 HANG_SECONDS = 20.0
@@ -86,14 +86,13 @@ def one_round(target: Target, folder: Path, outcome: Outcome, seed_of_round: int
 
 def main() -> int:
     """Fuzz the named reader and return 0 where it neither crashed nor kept too much."""
-    known = targets()
     parser = argparse.ArgumentParser(description="Fuzz a reader.")
-    parser.add_argument("target", choices=sorted(known))
+    parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("seconds", type=float)
     parser.add_argument("--seed", type=int, default=0)
     given_ = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="qvl-fuzz-") as folder:
-        outcome = fuzz(known[given_.target], Path(folder), given_.seconds, given_.seed)
+        outcome = fuzz(TARGETS[given_.target](), Path(folder), given_.seconds, given_.seed)
     sys.stdout.write(
         f"{given_.target}: {outcome.inputs} inputs, the slowest {outcome.slowest_seconds:.2f} s, "
         f"{outcome.growth_bytes / 2**20:.1f} MiB of growth, {outcome.left_open} files left open, "

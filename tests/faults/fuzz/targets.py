@@ -3,11 +3,13 @@
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -15,16 +17,21 @@ from tests.faults.fuzz.mutation import broken_bytes, broken_json
 from tests.trainer.run.strategies import any_event
 from trainer.config.errors import ConfigError, ModelMissing
 from trainer.config.load import load_config
+from trainer.config.model import ModelConfig
 from trainer.config.reading import ColumnsConfig
 from trainer.config.schema import DataConfig
 from trainer.data.encoded import EncodedBytes, ImageError, ImagePolicy
-from trainer.data.errors import DataError, RecordError
+from trainer.data.errors import DataError, RecordError, Source
+from trainer.data.formats.read import parse_record
+from trainer.data.formats.recognise import RecordFormat, common_format
 from trainer.data.headers import size_by_header
 from trainer.data.images import decode_image
 from trainer.data.index import Dataset, index_file
+from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.rows.open import HubSplit, open_rows
 from trainer.data.rows.records import parse_rows
+from trainer.demo.tiny import build_tiny_checkpoint
 from trainer.run.codec import encode
 from trainer.run.layout import RunLayout
 from trainer.run.reader import RunReader
@@ -33,6 +40,7 @@ from trainer.run.summary import summarise
 ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "tests/trainer/data/samples"
 POLICY = ImagePolicy(max_source_pixels=2**21, allow_remote=False)
+SOURCE = Source("train.jsonl", 1, 0)
 LONG_AGO = (10**9, 10**9)  # an index waits for the clock where a file is new
 
 
@@ -70,6 +78,22 @@ def read_records(content: bytes, folder: Path) -> None:
     for number in range(len(records)):
         with says_why(RecordError):
             records[number]
+
+
+def encode_record() -> Callable[[bytes, Path], None]:
+    """Return what turns a line of data into a sample, as data workers do."""
+    with tempfile.TemporaryDirectory(prefix="qvl-fuzz-model-") as folder:
+        model = build_tiny_checkpoint(Path(folder) / "model")
+        options = DataConfig(train=("train.jsonl",))
+        encoder = Preprocessing.load(ModelConfig(path=str(model)), options).encoder
+    os.chdir(SAMPLES)  # for the pictures that are files
+
+    def encode(content: bytes, _folder: Path) -> None:
+        written = RecordFormat(common_format([orjson.loads(content)], ColumnsConfig()))
+        with says_why(RecordError):
+            encoder.encode(parse_record(content, SOURCE, written))
+
+    return encode
 
 
 def read_rows(suffix: str) -> Callable[[bytes, Path], None]:
@@ -170,17 +194,21 @@ def _run_files() -> st.SearchStrategy[bytes]:
     return broken | whole.flatmap(lambda lines: broken_json(lines[:1])).map(lambda it: it + b"\n")
 
 
-def targets() -> dict[str, Target]:
-    """Return all of them by name."""
-    lines = record_lines()
-    whole = _files("native.jsonl", "openai.jsonl", "swift.jsonl", "dense.jsonl", "llava.json")
+def _configurations() -> list[bytes]:
     configs = [path.read_bytes() for path in sorted((ROOT / "configs").glob("*.yaml"))]
-    configs.append(b"extends: balanced\nmodel: {path: a/b}\ndata: {train: run.yaml}\n")
-    return {
-        "records": Target(_either(whole, lines), read_records),
-        "csv": Target(broken_bytes(_files("instruction.csv")), read_rows(".csv")),
-        "parquet": Target(broken_bytes(_files("instruction.parquet")), read_rows(".parquet")),
-        "images": Target(broken_bytes(pictures()), read_image),
-        "events": Target(_run_files(), read_run),
-        "config": Target(broken_bytes(configs), read_config),
-    }
+    return [*configs, b"extends: balanced\nmodel: {path: a/b}\ndata: {train: run.yaml}\n"]
+
+
+def _record_files() -> list[bytes]:
+    return _files("native.jsonl", "openai.jsonl", "swift.jsonl", "dense.jsonl", "llava.json")
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "records": lambda: Target(_either(_record_files(), record_lines()), read_records),
+    "samples": lambda: Target(broken_json(record_lines()), encode_record()),
+    "csv": lambda: Target(broken_bytes(_files("instruction.csv")), read_rows(".csv")),
+    "parquet": lambda: Target(broken_bytes(_files("instruction.parquet")), read_rows(".parquet")),
+    "images": lambda: Target(broken_bytes(pictures()), read_image),
+    "events": lambda: Target(_run_files(), read_run),
+    "config": lambda: Target(broken_bytes(_configurations()), read_config),
+}

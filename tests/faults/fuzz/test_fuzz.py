@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-READERS = ("records", "csv", "parquet", "images", "events", "config")
+from tests.faults.fuzz.targets import TARGETS
+
 NIGHTLY_SECONDS = 600.0
 
 
@@ -19,13 +20,13 @@ def fuzz(reader: str, seconds: float, seed: int = 0) -> None:
     assert run.returncode == 0, f"seed {seed}\n{run.stdout}\n{run.stderr}"
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", TARGETS)
 def test_a_reader_stands_broken_input_for_some_time(reader: str):
     fuzz(reader, float(os.environ.get("QVL_FUZZ_SECONDS", "20")))
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(2 * NIGHTLY_SECONDS)
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", TARGETS)
 def test_a_reader_stands_broken_input_for_ten_minutes(reader: str):
     fuzz(reader, NIGHTLY_SECONDS, seed=time.time_ns())  # other inputs every night
