@@ -1,6 +1,5 @@
 """The `qvl` script as a person would call it, with what it left in its run directory."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -9,8 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
+from tests.ending import end_all_on
 from trainer.run.layout import RunLayout
 from trainer.run.tail import EventTail
 
@@ -41,11 +39,8 @@ class Program:
         return process
 
     def clean_up(self) -> None:
-        """End what a failed test has left running: by name, for its numbers may be others' now."""
-        for process in psutil.process_iter(["cmdline"]):
-            if str(self.layout.root) in (process.info["cmdline"] or ()):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        """End what a failed test has left running."""
+        end_all_on(self.layout.root)
         for process in self.started:
             process.kill()
             process.communicate()

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.ending import end_all_on
 from tests.forked import ForkedRank, Main
 from trainer.config.load import dump_config, load_config
 from trainer.run.codec import decode
@@ -115,6 +116,7 @@ class Run:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.kill()
                 process.wait()
+        end_all_on(self.layout.root)
 
     def events(self) -> list[AnyEvent]:
         """Return every complete event, also of attempts that were cut off in the middle."""

@@ -24,9 +24,7 @@ CONTENT = 3000
 
 def manifest(step: int) -> Manifest:
     """Return the origin of a checkpoint of this step."""
-    return Manifest(
-        step=step, attempt=1, data_sha256="d", fingerprint="f", versions={"torch": "2"}, files={}
-    )
+    return Manifest(step=step, attempt=1, data_sha256="d", versions={"torch": "2"}, files={})
 
 
 def write(folder: Path) -> None:

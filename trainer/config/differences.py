@@ -1,8 +1,9 @@
 """Say what a configuration changes: against the defaults, and against an earlier one on resume."""
 
-from collections.abc import Collection, Iterator
-from typing import cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast
 
+import orjson
 from pydantic import BaseModel
 
 from trainer.config.options import options
@@ -34,6 +35,7 @@ HARMLESS_KEYS = frozenset(
 )
 # Values of an option that give the same numbers: the tower runs image by image, kept or not.
 EQUAL_VALUES = {"model.vision_cache": {"memory": "auto", "disk": "auto"}}
+COMPARED_BY_CONTENT = frozenset({"data.train", "data.validation"})
 LENGTH_KEYS = frozenset({"training.epochs", "training.max_steps"})
 
 
@@ -102,13 +104,34 @@ def resume_conflicts(
     ]
 
 
-def decisive_values(config: RunConfig) -> dict[str, object]:
-    """Return the options that decide the numbers of each step; how many steps is left out."""
-    return {
+def decisive_values(config: RunConfig) -> dict[str, Any]:
+    """Return the options that decide the numbers of each step, as JSON has them.
+
+    How many steps there are is left out, and the data files, which are compared by content.
+    """
+    values = {
         key: _meaning(key, value)
         for key, value in flat_values(config).items()
-        if not _is_harmless(key, length_is_free=True)
+        if not _is_harmless(key, length_is_free=True) and key not in COMPARED_BY_CONTENT
     }
+    return _as_json(values)
+
+
+def decisive_changes(earlier: Mapping[str, Any], config: RunConfig) -> list[str]:
+    """Return what is not as it was when `decisive_values` returned `earlier`.
+
+    An option that is missing there did not exist then: at its default it changes nothing.
+    """
+    defaults = _as_json(default_values(config))
+    return [
+        f"{key}: {_shown(before)} became {_shown(value)}"
+        for key, value in decisive_values(config).items()
+        if (before := _meaning(key, earlier.get(key, defaults[key]))) != value
+    ]
+
+
+def _as_json(values: dict[str, object]) -> dict[str, Any]:
+    return orjson.loads(orjson.dumps(values))
 
 
 def _meaning(key: str, value: object) -> object:
@@ -139,7 +162,7 @@ def _shown(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return "[" + ", ".join(map(str, cast("tuple[object, ...]", value))) + "]"
     return str(value)
 

@@ -31,10 +31,10 @@ class Manifest:
     step: int
     attempt: int
     data_sha256: str
-    fingerprint: str  # of everything in the configuration that decides the numbers
     versions: dict[str, str]
     files: dict[str, FileRecord]
     validation_loss: float | None = None
+    options: dict[str, Any] | None = None  # that decide the numbers; None: of an older version
 
     @property
     def total_bytes(self) -> int:
@@ -71,6 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         fields: dict[str, Any] = orjson.loads(read_small(folder / MANIFEST_NAME))
+        fields.pop("fingerprint", None)  # of older versions
         files = {name: FileRecord(**record) for name, record in fields.pop("files").items()}
         return Manifest(**fields, files=files)
     except FileNotFoundError as error:

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from trainer.config.differences import decisive_changes
 from trainer.config.schema import RunConfig
 from trainer.model.weights import load_weights
 from trainer.run.events import AnyEvent, Notice
@@ -20,7 +21,6 @@ from trainer.train.checkpoint import (
     rejected_checkpoints,
     remove_leftovers,
 )
-from trainer.train.fingerprint import fingerprint
 from trainer.train.optimizer import restore_optimizer
 from trainer.train.progress import Progress, decode_progress
 from trainer.train.save import OPTIMIZER_NAME, STATE_NAME
@@ -58,7 +58,7 @@ def find_starting_point(
     remove_leftovers(layout, notify)
     while (found := newest_verified_checkpoint(layout, notify)) is not None:
         folder, manifest = found
-        _refuse_foreign(folder, manifest, fingerprint(config), data_sha256)
+        _refuse_foreign(folder, manifest, config, data_sha256)
         try:
             start = _read(folder, manifest)
         except (ValueError, OSError, SafetensorError) as error:
@@ -87,11 +87,12 @@ def earlier_threads(layout: RunLayout) -> int:
     return 0
 
 
-def _refuse_foreign(folder: Path, manifest: Manifest, expected: str, data_sha256: str) -> None:
-    if manifest.fingerprint != expected:
+def _refuse_foreign(folder: Path, manifest: Manifest, config: RunConfig, data_sha256: str) -> None:
+    options = manifest.options
+    if options is not None and (changes := decisive_changes(options, config)):
         raise CheckpointRefused(
-            f"{folder}: was trained with another configuration, so the same numbers cannot go on; "
-            "undo the change in config.yaml, or start a new run"
+            f"{folder}: was trained with another configuration ({'; '.join(changes)}), so the same "
+            "numbers cannot go on; undo the change in config.yaml, or start a new run"
         )
     if manifest.data_sha256 != data_sha256:
         raise CheckpointRefused(

@@ -11,6 +11,7 @@ from typing import Literal
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from trainer.config.differences import decisive_values
 from trainer.model.parts import trainable_parameters
 from trainer.model.weights import is_adapter, save_weights
 from trainer.model.weights import save_final as save_final_weights
@@ -24,7 +25,6 @@ from trainer.train.checkpoint import (
     publish_checkpoint,
 )
 from trainer.train.final import is_partial, write_final
-from trainer.train.fingerprint import fingerprint
 from trainer.train.optimizer import optimizer_tensors
 from trainer.train.progress import Progress, encode_progress
 from trainer.train.setup import Setup
@@ -114,10 +114,10 @@ def _manifest(setup: Setup, progress: Progress) -> Manifest:
         step=progress.step,
         attempt=setup.run.attempt,
         data_sha256=setup.data_sha256,
-        fingerprint=fingerprint(setup.config),
         versions=package_versions(),
         files={},
         validation_loss=progress.last_evaluation["loss"] if progress.evaluated else None,
+        options=decisive_values(setup.config),
     )
 
 

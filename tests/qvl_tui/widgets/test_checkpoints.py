@@ -28,7 +28,6 @@ def with_real_files(layout: RunLayout, step: int) -> Path:
         step=step,
         attempt=1,
         data_sha256="",
-        fingerprint="",
         versions={},
         files=hash_files(folder),
     )

@@ -12,7 +12,6 @@ def save(layout: RunLayout, step: int, size: int) -> None:
         "step": step,
         "attempt": 1,
         "data_sha256": "",
-        "fingerprint": "",
         "versions": {},
         "files": {"optimizer.safetensors": {"bytes": size, "sha256": ""}},
     }

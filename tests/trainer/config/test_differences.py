@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 
 from trainer.config.differences import (
@@ -11,6 +12,8 @@ from trainer.config.differences import (
     LENGTH_KEYS,
     changed_options,
     config_differences,
+    decisive_changes,
+    decisive_values,
     resume_conflicts,
 )
 from trainer.config.load import load_config
@@ -114,6 +117,25 @@ def test_a_constant_schedule_may_go_on_for_longer(load: Load):
 def test_data_that_moved_is_no_conflict_once_its_content_is_proven_equal(load: Load):
     old, new = load(), load("data.train=[moved.jsonl]")
     assert resume_conflicts(old, new, proven_equal={"data.train"}) == []
+
+
+def test_what_decides_the_numbers_is_kept_and_told_when_it_changes(load: Load):
+    kept = orjson.loads(orjson.dumps(decisive_values(load())))
+    assert not decisive_changes(kept, load("name=other", "data.workers=0", "data.train=[b.jsonl]"))
+    changed = load("tune.rank=8", "tune.targets=[q_proj]")
+    assert decisive_changes(kept, changed) == [
+        "tune.rank: 16 became 8",
+        "tune.targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj] "
+        "became [q_proj]",
+    ]
+
+
+def test_an_option_that_did_not_exist_is_as_it_was_at_its_default(load: Load):
+    new = ("tune.targets", "model.compile", "data.augmentation.ops", "schedule.warmup_ratio")
+    kept = {key: it for key, it in decisive_values(load()).items() if key not in new}
+    assert not decisive_changes(kept, load())
+    changed = load("model.compile=language")
+    assert decisive_changes(kept, changed) == ["model.compile: off became language"]
 
 
 def test_the_lists_of_harmless_options_name_options_that_exist():

@@ -24,9 +24,7 @@ from trainer.train.resume import earlier_threads
 
 
 def manifest(step: int) -> Manifest:
-    return Manifest(
-        step=step, attempt=1, data_sha256="d", fingerprint="f", versions={"torch": "2"}, files={}
-    )
+    return Manifest(step=step, attempt=1, data_sha256="d", versions={"torch": "2"}, files={})
 
 
 def content(step: int) -> Callable[[Path], None]:

@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import orjson
 import pytest
 import torch
 from peft import PeftModel
@@ -27,6 +28,7 @@ from trainer.run.events import (
     SamplePrediction,
     Step,
 )
+from trainer.run.manifest import MANIFEST_NAME
 from trainer.train import rehearsal
 from trainer.train.rehearsal import rehearse_largest_batch
 from trainer.train.requests import StoppedBeforeTraining
@@ -152,9 +154,22 @@ def test_changed_data_is_refused_on_resume_with_what_changed_and_moved_data_is_n
         prepared(f"data.train={data}", attempt=3)
 
 
+def test_checkpoints_of_a_version_that_had_fewer_options_are_gone_on_from(prepared: Training):
+    trained = prepared()
+    trained.go()
+    manifest = trained.setup.run.layout.checkpoint(4) / MANIFEST_NAME
+    written = orjson.loads(manifest.read_bytes())
+    del written["options"]["model.compile"]
+    manifest.write_bytes(orjson.dumps(written))
+    assert prepared(attempt=2).progress.step == 4
+    del written["options"]
+    manifest.write_bytes(orjson.dumps({**written, "fingerprint": "of an even older one"}))
+    assert prepared(attempt=3).progress.step == 4
+
+
 def test_a_checkpoint_of_another_configuration_is_refused_and_left_alone(prepared: Training):
     prepared("checkpoint.every_steps=2").go()
-    with pytest.raises(CheckpointRefused, match=r"step-00000004: .* another configuration"):
+    with pytest.raises(CheckpointRefused, match=r"step-00000004: .* \(tune\.rank: 16 became 8\)"):
         prepared("checkpoint.every_steps=2", "tune.rank=8", attempt=2)
     same = prepared("checkpoint.every_steps=1", "data.workers=0", attempt=3)
     assert same.progress.step == 4
