@@ -21,6 +21,7 @@ from trainer.run.events import (
     RecordSkipped,
     Step,
 )
+from trainer.supervisor.verdict import OTHERS_LOST
 
 # 20 records, 6 a step: the last step of an epoch has one micro-batch, so rank 1 has none of it.
 COMMON = (
@@ -70,7 +71,7 @@ def test_fault_27_another_number_of_ranks_goes_on_with_the_same_samples_and_says
     processes = shared.start_ranks()
     wait_until(lambda: shared.last_step() >= 4, processes)
     processes[1].kill()
-    end(shared, processes, 1, -signal.SIGKILL)
+    end(shared, processes, OTHERS_LOST, -signal.SIGKILL)
 
     processes = shared.start_ranks()
     wait_until(lambda: shared.last_step() >= 6, processes)

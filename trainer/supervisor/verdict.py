@@ -8,6 +8,7 @@ from trainer.run.events import EndState, Exit
 from trainer.supervisor.ladder import Rung
 
 FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
+OTHERS_LOST = 4  # of a rank that another one left alone
 
 UNKNOWN_KILLER = (
     "if nobody did that, the machine ran out of memory: see `dmesg`, lower data.prefetch_bytes or "
@@ -33,9 +34,11 @@ def judge(codes: Sequence[tuple[int, int]], known: Circumstances) -> Exit:
     """Return the exit record of an attempt.
 
     `codes` are (rank, return code) in the order in which the ranks ended; the first bad end is
-    the cause, what follows it is only its consequence.
+    the cause, what follows it is only its consequence. Several that ended between two looks come
+    in the order of their numbers, so a rank that says it was left alone is never the cause.
     """
-    rank, code = next((it for it in codes if it[1] not in _STATES), codes[0])
+    bad = [it for it in codes if it[1] not in _STATES]
+    rank, code = next((it for it in bad if it[1] != OTHERS_LOST), [*bad, codes[0]][0])
     if code < 0:
         return _killed(signal_name(-code), known)
     if code in _STATES:

@@ -19,6 +19,7 @@ from trainer.run.append import EventWriter
 from trainer.run.events import AttemptStarted, Notice, TrainerEnded
 from trainer.run.layout import RunLayout
 from trainer.run.lock import adopt_run_lock
+from trainer.supervisor.verdict import BAD_INPUT, FAILED, FINISHED, OTHERS_LOST, STOPPED
 from trainer.train.disk_words import disk_words
 from trainer.train.loop import train
 from trainer.train.out_of_memory import why_out_of_memory
@@ -35,7 +36,6 @@ from trainer.train.step import Diverged
 from trainer.train.trackers import start_trackers, track
 from trainer.train.versions import device_names, package_versions
 
-FINISHED, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
 EXPECTED = (
     DataError,
     ConfigError,
@@ -93,7 +93,7 @@ def ended(run: RunPaths, recorder: Recorder, requests: Requests) -> Ending:
         return stopped
     except RanksLost:
         was_asked_to = requests.heard.stop and not requests.training
-        return stopped if was_asked_to else Ending(FAILED)  # why, is the other's to say
+        return stopped if was_asked_to else Ending(OTHERS_LOST)  # why, is the other's to say
     except OSError as error:
         return Ending(FAILED, disk_words(error))
     except EXPECTED as error:

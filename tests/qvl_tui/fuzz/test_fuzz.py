@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.qvl_tui.fuzz.scenes import Scene, any_scene
 from tests.qvl_tui.fuzz.theatre import Theatre
 
-EXAMPLES = int(os.environ.get("QVL_FUZZ_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("QVL_FUZZ_EXAMPLES", "1000"))
 SEED = int(os.environ.get("QVL_FUZZ_SEED", "0"))
 PARTS = 8  # that processors can share
 EXAMPLE_SECONDS = 2  # on a machine that is busy

@@ -33,7 +33,7 @@ from trainer.supervisor.ranks import rank_environment
 from trainer.supervisor.restart import Reached, Restarts, next_attempt, why_not_restart
 from trainer.supervisor.stall import StallWatch, silence_limit
 from trainer.supervisor.start import start_run
-from trainer.supervisor.verdict import Circumstances, judge
+from trainer.supervisor.verdict import OTHERS_LOST, Circumstances, judge
 
 KNOWN = Circumstances(step=7, trainer_said="", console_said="", trained=True, forced=None)
 CRASH = Exit(state="crashed", code=1, signal="SIGKILL")
@@ -141,6 +141,14 @@ def test_the_first_rank_that_failed_is_the_cause():
     end = judge([(0, 0), (2, 1), (1, -signal.SIGTERM)], KNOWN)
     assert (end.state, end.code, end.signal) == ("failed", 1, None)
     assert end.message.startswith("rank 2: ")
+
+
+@pytest.mark.parametrize(("code", "state"), [(1, "failed"), (-signal.SIGKILL, "crashed")])
+def test_a_rank_that_was_left_alone_is_not_the_cause(code: int, state: str):
+    together = judge([(0, OTHERS_LOST), (1, code)], KNOWN)
+    assert together == judge([(1, code), (0, OTHERS_LOST)], KNOWN)
+    assert together.state == state
+    assert judge([(0, OTHERS_LOST), (1, 0)], KNOWN).state == "failed"
 
 
 def test_a_signal_is_a_crash_and_is_named():

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from tests.trainer_processes import Run
+from trainer.supervisor.verdict import BAD_INPUT, OTHERS_LOST
 from trainer.train import ranks as module
 from trainer.train.ranks import Ranks, RanksLost
 from trainer.train.window import Forward, Gradients, sum_over_ranks
@@ -25,7 +26,7 @@ def test_bad_data_on_one_rank_ends_both_and_is_named(
     run = make_run("refusing", "batch.size=2", "data.workers=0", *options)
     codes = [process.wait(timeout=200) for process in run.start_ranks()]
     console = run.layout.console.read_text()
-    assert sorted(codes) == [1, 2], console
+    assert sorted(codes) == [BAD_INPUT, OTHERS_LOST], console
     assert "broken.jsonl:8" in console.splitlines()[-1]
 
 
