@@ -61,3 +61,4 @@ def stop(terminal: Tmux) -> None:
     terminal.press("y")
     terminal.wait_for("acknowledged", "checkpoint of step", "stopped at step", seconds=60)
     terminal.press("Escape")
+    terminal.wait_for(gone="acknowledged")  # a letter right behind an escape is taken for alt

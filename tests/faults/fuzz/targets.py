@@ -27,11 +27,9 @@ from trainer.data.formats.recognise import RecordFormat, common_format
 from trainer.data.headers import size_by_header
 from trainer.data.images import decode_image
 from trainer.data.index import Dataset, index_file
-from trainer.data.preprocessing import Preprocessing
 from trainer.data.reading import Records
 from trainer.data.rows.open import HubSplit, open_rows
 from trainer.data.rows.records import parse_rows
-from trainer.demo.tiny import build_tiny_checkpoint
 from trainer.run.codec import encode
 from trainer.run.layout import RunLayout
 from trainer.run.reader import RunReader
@@ -82,6 +80,11 @@ def read_records(content: bytes, folder: Path) -> None:
 
 def encode_record() -> Callable[[bytes, Path], None]:
     """Return what turns a line of data into a sample, as data workers do."""
+    from trainer.data.preprocessing import (
+        Preprocessing,
+    )  # torch takes seconds; nobody else needs it
+    from trainer.demo.tiny import build_tiny_checkpoint
+
     with tempfile.TemporaryDirectory(prefix="qvl-fuzz-model-") as folder:
         model = build_tiny_checkpoint(Path(folder) / "model")
         options = DataConfig(train=("train.jsonl",))

@@ -2,7 +2,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qvl_tui.charts.data import View, XAxis
@@ -97,6 +97,7 @@ def test_the_clock_has_the_round_hours_of_where_one_is(zone: str, monkeypatch: p
     st.integers(1, 200),
 )
 def test_labels_of_the_x_axis_never_touch(low: float, span: float, axis: XAxis, width: int):
+    assume(span > abs(low) * 1e-12)  # else floats cannot tell its ends apart from what lies between
     ticks = x_ticks(low, low + span, axis, width)
     cells = [(tick.value - low) / span * width for tick in ticks]
     for left, right, at, after in zip(ticks, ticks[1:], cells, cells[1:], strict=False):
