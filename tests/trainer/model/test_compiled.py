@@ -1,5 +1,7 @@
 """Compiled layers compute what they compute as they are written, whatever the batch looks like."""
 
+import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from trainer.data.joining import in_one_row, side_by_side
 from trainer.model.compiled import uncompiled
 from trainer.train.window import Forward
 
+HAS_COMPILER = shutil.which("g++") and Path(sysconfig.get_path("include"), "Python.h").is_file()
 pytestmark = [
+    pytest.mark.skipif(not HAS_COMPILER, reason="needs g++ and the headers of Python"),
     pytest.mark.slow,
     pytest.mark.timeout(1200),
     pytest.mark.filterwarnings("default"),  # torch warns of its own tracing
