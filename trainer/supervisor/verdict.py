@@ -38,7 +38,7 @@ def judge(codes: Sequence[tuple[int, int]], known: Circumstances) -> Exit:
     in the order of their numbers, so a rank that says it was left alone is never the cause.
     """
     bad = [it for it in codes if it[1] not in _STATES]
-    rank, code = next((it for it in bad if it[1] != OTHERS_LOST), [*bad, codes[0]][0])
+    rank, code = next((it for it in bad if it[1] != OTHERS_LOST), (bad or codes)[0])
     if code < 0:
         return _killed(signal_name(-code), known)
     if code in _STATES:

@@ -15,6 +15,8 @@ from trainer.data.samples import collate
 from trainer.model.load import load_trainable
 from trainer.train.window import Forward, accumulate_gradients
 
+FULL = ("tune.vision=full", "tune.aligner=full", "tune.language=full")
+
 
 def forward_of(checkpoint: Path, data: Path, *options: str) -> Forward:
     fixed = (f"model.path={checkpoint}", f"data.train={data}", "model.quantization=none")

@@ -9,7 +9,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch._dynamo.utils import counters
 
-from tests.trainer.model.running import forward_of, furthest, singles_of, trained
+from tests.trainer.model.running import FULL, forward_of, furthest, singles_of, trained
 from trainer.data.batch import Batch
 from trainer.data.joining import in_one_row, side_by_side
 from trainer.model.compiled import uncompiled
@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # torch warns of its own tracing
 ]
 
-FULL = ("tune.vision=full", "tune.aligner=full", "tune.language=full")
 COMPILED = "model.compile=language"
 WITHOUT_CHANCE = "tune.dropout=0"
 

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 from torch import nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from tests.trainer.model.running import forward_of, furthest, singles_of, trained
+from tests.trainer.model.running import FULL, forward_of, furthest, singles_of, trained
 from trainer.data.batch import Batch
 from trainer.data.joining import in_one_row, side_by_side
 from trainer.data.samples import IGNORED
@@ -21,7 +21,6 @@ from trainer.model.segments import PICTURES_NAME, Segments, attend, packed_atten
 from trainer.train.window import Forward
 
 CPU = torch.device("cpu")
-FULL = ("tune.vision=full", "tune.aligner=full", "tune.language=full")
 CHECKPOINTED = "model.activation_checkpointing=true"
 PATHS = {
     "a call for each sample": (),
