@@ -104,14 +104,14 @@ def line_of_run(summary: RunSummary, config: Mapping[str, Any]) -> RunLine:
         name=title or sanitise(layout.name, NAME_CHARACTERS),
         title=title,
         state=status.state,
-        held=status.held,
+        live=not status.over,
         step=state.step,
         total=state.total_steps,
         loss=state.last_step.loss if state.last_step else None,
         validation=summary.best.loss if summary.best else None,
         validation_step=summary.best.step if summary.best else None,
         step_seconds=state.median_step_seconds,
-        left_seconds=state.remaining_seconds if status.held else None,
+        left_seconds=None if status.over else state.remaining_seconds,
         started=summary.started,
         measured=state.measured_seconds,
         touched=summary.touched,
@@ -125,13 +125,13 @@ def line_of_run(summary: RunSummary, config: Mapping[str, Any]) -> RunLine:
         skipped=summary.skipped,
         attempt=status.attempt,
         owner=_owner(state, status),
-        gpus=_gpus(state) if status.held else (),
+        gpus=() if status.over else _gpus(state),
         config=config,
     )
 
 
 def _doing(state: RunState, status: Status) -> str:
-    if not status.held or state.phase is None or state.phase.name == "train":
+    if status.over or state.phase is None or state.phase.name == "train":
         return ""
     return sanitise(phase_text(state.phase), TEXT_CHARACTERS)
 
@@ -167,7 +167,7 @@ def _owner(state: RunState, status: Status) -> str:
     who = status.owner or state.current.supervisor
     if who is None:
         return ""
-    verb = "runs" if status.held else "ran"
+    verb = "ran" if status.over else "runs"
     return sanitise(f"{verb} on {who.host}, pid {who.pid}", NAME_CHARACTERS)
 
 

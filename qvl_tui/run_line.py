@@ -30,7 +30,7 @@ class RunLine:
     name: str  # the display name, or the folder's
     state: RunStateName
     title: str = ""  # the display name; empty: there is none
-    held: bool = False  # whether commands reach somebody
+    live: bool = False  # whether it goes on
     step: int = 0
     total: int | None = None
     loss: float | None = None
@@ -88,12 +88,12 @@ class RunLine:
 
     def elapsed(self, now: float) -> float | None:
         """Return how long the newest attempt has gone on, or went on, in seconds."""
-        end = now if self.held else self.touched
+        end = now if self.live else self.touched
         return max(end - self.started, self.measured) if self.started and end else None
 
     def age(self, now: float) -> float | None:
         """Return how long ago something happened in it, in seconds; 0 while it lives."""
-        if self.held:
+        if self.live:
             return 0.0
         return max(now - self.touched, 0.0) if self.touched else None
 

@@ -12,7 +12,6 @@ from textual.screen import ModalScreen
 from qvl_tui.desk import Desk
 from qvl_tui.feed import Feed
 from qvl_tui.screens.ask import ask
-from qvl_tui.widgets.header import ENDS
 from qvl_tui.widgets.phases import phase_counts, phase_word
 from qvl_tui.widgets.sheet import Sheet, plain_items
 from trainer.run.state import RunState
@@ -79,7 +78,7 @@ class StopScreen(ModalScreen[None]):
     @property
     def _over(self) -> bool:
         """Whether there is nothing left to be stopped."""
-        return not self._feed.status.held or self._feed.status.state in ENDS
+        return self._feed.status.over
 
     def _draw(self) -> None:
         if self._stage == "question" and self._feed.state.current.stop and not self._over:

@@ -22,11 +22,11 @@ def why_not_listed(action: str, chosen: RunLine | None, marked: Sequence[RunLine
     if chosen is None:
         return "No run is chosen."
     match action:
-        case "resume" if chosen.held:
+        case "resume" if chosen.live:
             return f"{chosen.name} runs already: it is {chosen.state}."
         case "resume" if chosen.state == "finished":
             return f"{chosen.name} is finished; e edits a copy."
-        case "stop" if not chosen.held:
+        case "stop" if not chosen.live:
             return f"{chosen.name} is {chosen.state}; there is nothing to stop."
         case "delete":
             return _why_not_delete([chosen])
@@ -34,7 +34,7 @@ def why_not_listed(action: str, chosen: RunLine | None, marked: Sequence[RunLine
 
 
 def _why_not_delete(lines: Sequence[RunLine]) -> str:
-    live = [line.name for line in lines if line.held]
+    live = [line.name for line in lines if line.live]
     return f"{', '.join(live)} still runs; stop it first." if live else ""
 
 
@@ -44,7 +44,7 @@ def why_not(action: str, feed: Feed) -> str:
     if not feed.loaded and action in DOUBTFUL_ACTIONS:
         return f"{name} is still being read."
     match action:
-        case "stop" if not feed.status.held:
+        case "stop" if feed.status.over:
             return f"{name} does not run, so it cannot be stopped: it is {word}."
         case "checkpoint" | "validate":
             return _why_not_ask(action, feed)
@@ -57,7 +57,7 @@ def why_not(action: str, feed: Feed) -> str:
 
 def _why_not_ask(action: str, feed: Feed) -> str:
     name, word = feed.layout.name, feed.status.state
-    if not feed.status.held:
+    if feed.status.over:
         return f"{name} is {word}; only a run that lives can {action}."
     if word == "stopping":
         return f"{name} is stopping; it writes a checkpoint as it does."
@@ -69,7 +69,7 @@ def _why_not_ask(action: str, feed: Feed) -> str:
 
 def _why_not_resume(feed: Feed) -> str:
     name, word = feed.layout.name, feed.status.state
-    if feed.status.held:
+    if not feed.status.over:
         return f"{name} runs already: it is {word}."
     if word == "finished":
         return f"{name} is finished; e edits a copy."

@@ -20,7 +20,6 @@ from trainer.words.lines import GLYPHS, unread_text
 from trainer.words.numbers import UNKNOWN, count, duration, significant, size
 from trainer.words.setup import method_words, model_name
 
-ENDS = ("finished", "stopped", "failed", "crashed")
 NAME_CHARACTERS = 80
 REASON_CHARACTERS = 1_000
 REASON_LINES = 3
@@ -104,7 +103,7 @@ def progress(feed: Feed, now: float, width: int) -> Content:
         )
     state, phase = feed.state, feed.state.phase
     steps = f"{count(state.step)}/{count(state.total_steps)}"
-    if phase and phase.name != "train" and feed.status.held:
+    if phase and phase.name != "train" and not feed.status.over:
         words = [
             Words(Content.styled(phase_word(phase), "bold")),
             Words(Content(phase_counts(phase))),
@@ -115,7 +114,7 @@ def progress(feed: Feed, now: float, width: int) -> Content:
         return _line_of_progress(phase_share(phase), words, width)
     total = state.total_steps
     share = state.step / total if total else None
-    left = state.remaining_seconds if feed.status.held else None
+    left = None if feed.status.over else state.remaining_seconds
     words = [
         Words(Content(steps)),
         Words(Content.styled(_percent(share), "bold"), 1),
@@ -215,7 +214,7 @@ def _remedy_lines(feed: Feed, width: int) -> list[Content]:
     """Return what a key does about it."""
     word, state = feed.status.state, feed.state
     failure = state.checkpoint_failure
-    if feed.status.held:
+    if not feed.status.over:
         if word == "stalled":
             return [_keys(width, ("x", "stop it"), ("4", "read the stacks in the log"))]
         if failure:
@@ -224,7 +223,7 @@ def _remedy_lines(feed: Feed, width: int) -> list[Content]:
         return []
     kept = state.kept_checkpoints
     origin = f"the checkpoint of step {count(kept[-1].step)}" if kept else "the start"
-    if word in ENDS and word != "finished":
+    if word != "finished":
         return [_keys(width, ("r", f"resume from {origin}"), ("e", "edit a copy"))]
     return []
 

@@ -55,7 +55,7 @@ def _progress(line: RunLine, now: float) -> list[str]:
         )
     if line.left_seconds is not None:
         words.append(f"{going(line.left_seconds)} left")
-    elif not line.held:
+    elif not line.live:
         words.append(ago(line.age(now)))
     if line.skipped:
         words.append(f"{count(line.skipped)} skipped")

@@ -72,7 +72,7 @@ def going(seconds: float | None) -> str:
 
 
 def _age(line: RunLine, now: float) -> Cell:
-    if line.held:
+    if line.live:
         return going(line.elapsed(now)), ""
     return ago(line.age(now)), "$text-muted"
 
@@ -109,7 +109,7 @@ COLUMNS = (
         key="name",
         title="name",
         rank=ALWAYS,
-        cell=lambda line, _: (line.name, "bold" if line.held else ""),
+        cell=lambda line, _: (line.name, "bold" if line.live else ""),
         sort=lambda line, _: line.name.casefold(),
     ),
     Column(

@@ -113,7 +113,7 @@ class RunsTable(Vertical):
     def _signs(self, line: RunLine) -> Cells:
         return (
             (MARK if line.layout.name in self._marked else BLANK, "$accent bold"),
-            (ALERT if line.held and line.alerts else BLANK, "$warning"),
+            (ALERT if line.live and line.alerts else BLANK, "$warning"),
             (BLANK, ""),
         )
 

@@ -15,7 +15,9 @@ from trainer.config.errors import ConfigError
 from trainer.config.load import load_config
 from trainer.run.layout import RunLayout, runs_directory
 from trainer.run.liveness import run_status
-from trainer.run.lock import RunLock, acquire_run_lock
+from trainer.run.lock import RunIsHeld, RunLock, acquire_run_lock
+
+LEAVING_SECONDS = 10.0  # for the supervisor of a run that has ended to be gone as well
 
 
 def begin_run(source: str, overrides: Sequence[str], runs_dir: Path | None, manner: Manner) -> int:
@@ -43,7 +45,7 @@ def resume_run(run: str, overrides: Sequence[str], runs_dir: Path | None, manner
 
     """
     layout = find_run(run, runs_dir)
-    with acquire_run_lock(layout.root) as lock:
+    with _lock_to_resume(layout) as lock:
         before = load_config(layout.config, files_must_exist=False)
         config = load_config(layout.config, overrides)
         moved = moved_data(layout, before, config)
@@ -57,6 +59,20 @@ def resume_run(run: str, overrides: Sequence[str], runs_dir: Path | None, manner
         if config != before:
             write_config(layout, config)
         return go(layout, lock, manner)
+
+
+def _lock_to_resume(layout: RunLayout) -> RunLock:
+    """Return the lock of a run, once the supervisor that told its end has left."""
+    status = run_status(layout)
+    if not status.over:
+        return acquire_run_lock(layout.root)
+    try:
+        return acquire_run_lock(layout.root, LEAVING_SECONDS)
+    except RunIsHeld as error:
+        raise RunIsHeld(
+            f"{error}; it is {status.state} already, so wait where its supervision.on_exit still "
+            "runs, or end that process"
+        ) from error
 
 
 def go(layout: RunLayout, lock: RunLock, manner: Manner) -> int:

@@ -85,11 +85,10 @@ def _answer(command: Command, state: RunState, status: Status) -> Answer:
     progress = state.current.commands.get(command.id)
     received = progress.received if progress else None
     done = progress.done if progress else None
-    ended = not status.held or status.state in ("finished", "stopped", "failed", "crashed")
     return Answer(
         command=command,
         accepted=received is not None and received.accepted,
-        done=ended if command.command == "stop" else done is not None,
+        done=status.over if command.command == "stop" else done is not None,
         step=done.step if done else state.step,
         state=status.state,
         message=received.reason if received else "",

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from trainer.run.attempt import Attempt
 from trainer.run.blocks import decode_lines
+from trainer.run.event import EndState
 from trainer.run.layout import RunLayout
 from trainer.run.lock import is_locked
 from trainer.run.owner import Owner, is_local, owner_is_alive, read_owner
@@ -17,6 +19,7 @@ HEAD_BYTES = 64 * 2**10  # holds the first attempt's start and the plan
 TAIL_BYTES = 256 * 2**10  # some hundred steps
 TELEMETRY_BYTES = 16 * 2**10  # the newest samples
 STARTED = b'"type":"supervisor_started"'
+ENDS: tuple[RunStateName, ...] = get_args(EndState)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +46,12 @@ class Status:
     message: str  # why, and what to do; empty where the word says it all
     attempt: int
     owner: Owner | None
-    held: bool  # whether commands reach somebody
+    held: bool  # whether a process of it lives
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, also where its supervisor still tidies up and holds it."""
+        return not self.held or self.state in ENDS
 
 
 def run_status(layout: RunLayout) -> Status:

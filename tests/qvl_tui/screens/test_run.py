@@ -1,5 +1,6 @@
 """The screen of a run, in every state and by every key."""
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -173,6 +174,27 @@ def test_a_command_that_is_refused_says_so_in_its_own_words(tmp_path: Path):
         assert "config.yaml" in app.notices[0]
 
     drive(layout, check)
+
+
+def test_a_run_whose_supervisor_is_just_leaving_is_resumed_once_it_has_left(tmp_path: Path):
+    layout = record_run(tmp_path, "shapes-lora", end="stopped")
+    layout.config.write_text("model: [\n")
+    leaving = ExitStack()
+    leaving.enter_context(live(layout))
+
+    async def check(pilot: Pilot[None], app: RunApp) -> None:
+        assert app.run_screen.feed
+        assert app.run_screen.feed.status.held
+        assert "r resume from the checkpoint of step 400" in app.text
+        await pilot.press("r")
+        await pilot.pause(0.5)
+        assert not app.notices
+        leaving.close()
+        await until(pilot, lambda: bool(app.notices))
+        assert "config.yaml" in app.notices[0]
+
+    with leaving:
+        drive(layout, check)
 
 
 def test_x_asks_first_and_escape_lets_the_run_go_on(tmp_path: Path):

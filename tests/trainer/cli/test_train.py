@@ -9,10 +9,12 @@ import yaml
 
 from tests.trainer.cli.conftest import Qvl
 from tests.trainer.supervisor.children import SupervisedChild
+from trainer.cli import begin
+from trainer.cli.manner import Manner
 from trainer.cli.preflight import why_no_gpu
 from trainer.run.events import Exit, Resumed, Step
 from trainer.run.layout import RunLayout
-from trainer.run.lock import acquire_run_lock
+from trainer.run.lock import RunIsHeld, acquire_run_lock
 
 RECORD = {"messages": [{"role": "user", "content": "1+1?"}], "response": "2"}
 
@@ -166,6 +168,29 @@ def test_a_finished_run_says_that_there_is_nothing_to_resume(
     assert done.returncode == 0
     assert "a-run is finished" in done.stdout
     assert len(run.all(Exit)) == 1
+
+
+def test_a_run_is_resumed_once_its_on_exit_command_is_done(run: SupervisedChild, qvl: Qvl):
+    run.configure(on_exit="sleep 3")
+    process = run.start("finish:2")
+    run.wait_for(lambda: run.all(Exit))
+    run.layout.config.write_text("model: [")
+    assert "config.yaml:1" in qvl("resume", "a-run").stderr
+    assert run.end(process) == 0
+
+
+def test_a_run_whose_on_exit_command_takes_long_is_not_resumed_and_says_why(
+    run: SupervisedChild, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(begin, "LEAVING_SECONDS", 0.1)
+    run.configure(on_exit="sleep 60")
+    process = run.start("finish:2")
+    run.wait_for(lambda: run.all(Exit))
+    manner = Manner(detach=True, foreground=False, events=None, json=False)
+    with pytest.raises(RunIsHeld, match="is finished already, so wait"):
+        begin.resume_run(str(run.layout.root), [], None, manner)
+    process.terminate()
+    assert run.end(process) == 0
 
 
 def test_a_running_run_is_not_resumed_but_says_who_holds_it(run: SupervisedChild, qvl: Qvl):
