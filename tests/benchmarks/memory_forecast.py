@@ -44,12 +44,14 @@ class Case:
 
 
 FULL = ("model.dtype=bf16", "tune.vision=full", "tune.aligner=full", "tune.language=full")
+EVERY_OTHER = ("model.activation_checkpointing=true", "model.recompute_every=2")
 CASES = (
     Case("long text, short answer", 400, 20, 64),
     Case("long text, long answer", 60, 300, 64),
     Case("large picture", 20, 20, 768),
     Case("large picture, vision too", 20, 20, 512, ("tune.vision=lora",)),
     Case("checkpointing", 400, 20, 64, ("model.activation_checkpointing=true",)),
+    Case("checkpointing of every other layer", 400, 20, 64, EVERY_OTHER),
     Case("no dropout", 400, 20, 64, ("tune.dropout=0",)),
     Case("bf16", 400, 20, 64, ("model.dtype=bf16",)),
     Case("bf16, long answer", 60, 300, 64, ("model.dtype=bf16",)),

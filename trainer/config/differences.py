@@ -17,6 +17,7 @@ HARMLESS_KEYS = frozenset(
         "name",
         "model.cache_dir",
         "model.activation_checkpointing",  # the same operations once more
+        "model.recompute_every",
         "model.vision_cache_bytes",
         # A run that refused has met no such record yet, so its steps are those of a run that skips.
         "data.over_long",

@@ -68,6 +68,12 @@ class ModelConfig(Section):
         description="Which layers compute their activations again in the backward pass instead of "
         "keeping them: less memory, about a third more time.",
     )
+    recompute_every: Whole = Field(
+        default=1,
+        ge=1,
+        description="With activation checkpointing, one of so many layers computes its activations "
+        "again; 2: every other one, for half of the time and of the memory.",
+    )
     vision_cache: VisionCache = Field(
         default="auto",
         description="Where the outputs of a frozen vision tower are kept, so that a picture goes "

@@ -5,7 +5,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -97,11 +97,25 @@ class Batch:
     @property
     def nbytes(self) -> int:
         """Memory of all tensors, in bytes."""
-        return sum(tensor.nbytes for tensor in self._tensors())
+        return sum(tensor.nbytes for tensor in self.tensors())
 
-    def _tensors(self) -> Iterable[Tensor]:
+    def tensors(self) -> Iterable[Tensor]:
+        """Return all tensors, wherever they are."""
         tensors = (value for value in vars(self).values() if isinstance(value, Tensor))
         return (*tensors, *self.features.values())
+
+    def on(self, device: torch.device) -> "Batch":
+        """Return the same with what the model takes on the device; asks a GPU for nothing.
+
+        Labels and grids stay on the host, where they are counted and looked up.
+        """
+        there = {
+            name: moved(value, device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor) and name not in ("labels", "image_grid_thw")
+        }
+        features = {key: moved(kept, device) for key, kept in self.features.items()}
+        return replace(self, **there, features=features)
 
     def model_inputs(
         self, preprocessing: "Preprocessing", device: torch.device, dtype: torch.dtype
@@ -143,7 +157,7 @@ class Batch:
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
     """Return the tensor on the device; to a GPU through pinned memory, without waiting for it."""
-    if device.type == "cuda":
+    if device.type == "cuda" and not tensor.is_cuda:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 

@@ -11,9 +11,9 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
   micro-batch, 11 hidden + 4 attention + 6 MLP values; without LoRA's dropout 1.4 copies of the
   inputs of its layers (5 hidden + attention + MLP) less; with LoRA in bf16 also 6 hidden values in
   fp32, for norms and LoRA compute in it; eager attention also 2 probabilities a head and pair of
-  tokens. With activation checkpointing the input of every layer, and one layer as far as it is
-  larger than the head, which is gone by then. A frozen vision tower keeps nothing. Layers
-  trained in full in bf16 keep a copy of their weights in it.
+  tokens. With activation checkpointing the input of every layer that is computed again, and one as
+  far as it is larger than the head, which is gone by then. A frozen vision tower keeps nothing.
+  Layers trained in full in bf16 keep a copy of their weights in it.
 - head: 12 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
   2^25, whichever is less; a head that is trained also a gradient in fp32 and, in bf16, a copy.
   Activations and head are within 10 % of what the CPU takes for a 138 M model, see
@@ -167,15 +167,15 @@ def _activations(config: RunConfig, checkpoint: Checkpoint, load: Load, head: in
     if config.model.attention == "eager":
         language += 2 * checkpoint.heads * load.tokens**2 * value_bytes
     inputs = load.tokens * checkpoint.hidden * value_bytes
-    again = config.model.recomputes("language")
-    kept = _kept(checkpoint.layers, language, inputs if again else None, head)
+    every = config.model.recompute_every if config.model.recomputes("language") else None
+    kept = _kept(checkpoint.layers, language, inputs, every, head)
     kept += _copies(config, checkpoint)
     if config.tune.vision != "frozen":
         hidden, mlp = checkpoint.vision_hidden, checkpoint.vision_mlp / 2
         tower = load.patches * _layer_bytes(config, hidden, hidden, mlp)
         inputs = load.patches * hidden * value_bytes
-        again = config.model.recomputes("vision")
-        kept += _kept(checkpoint.vision_layers, tower, inputs if again else None, head)
+        every = config.model.recompute_every if config.model.recomputes("vision") else None
+        kept += _kept(checkpoint.vision_layers, tower, inputs, every, head)
     return kept
 
 
@@ -202,19 +202,23 @@ def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> 
     return values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
 
 
-def _kept(layers: int, layer: float, recomputed_from: float | None, head: int) -> float:
+def _kept(layers: int, layer: float, inputs: float, every: int | None, head: int) -> float:
     """Return how many bytes of a tower's layers stay until the backward pass.
 
     Args:
         layers: How many there are.
         layer: What each keeps.
-        recomputed_from: What is kept of each that is computed again; None: it is not.
+        inputs: What is kept of each that is computed again.
+        every: One of so many is computed again; None: none is.
         head: What the head takes meanwhile, in which one layer fits.
 
     """
-    if recomputed_from is not None:
-        return layers * recomputed_from + max(0.0, layer - head)
-    return layers * layer
+    if every is None:
+        return layers * layer
+    again = len(range(0, layers, every))
+    kept = again * inputs + (layers - again) * layer
+    last_again = (layers - 1) % every == 0  # a later one makes room for it in the backward
+    return kept + (max(0.0, layer - head) if last_again else 0.0)
 
 
 def what_to_lower(config: RunConfig, memory: Memory) -> str:
@@ -228,6 +232,8 @@ def what_to_lower(config: RunConfig, memory: Memory) -> str:
         return f"batch.size=1, batch.accumulation={config.samples_per_step}"
     if on_tokens and model.activation_checkpointing != "all":
         return "model.activation_checkpointing=all"
+    if on_tokens and model.recompute_every > 1:
+        return "model.recompute_every=1"
     if on_tokens:
         return "data.max_pixels or data.max_length"
     if "full" in (tune.vision, tune.aligner, tune.language):

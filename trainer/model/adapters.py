@@ -60,6 +60,7 @@ def add_adapter(
     model.peft_config[ADAPTER_NAME].base_model_name_or_path = base_name
     _check_adapted(model, targets)
     _draw_factors(model, seed)
+    _spare_conversions(model, tune)
     return model
 
 
@@ -173,6 +174,19 @@ def _check_adapted(model: PeftModel, targets: list[str]) -> None:
         if isinstance(module, LoraLayer)
     }
     assert adapted == set(targets), f"LoRA is on other layers: {adapted ^ set(targets)}"
+
+
+def _spare_conversions(model: PeftModel, tune: TuneConfig) -> None:
+    """Let LoRA layers take bf16 as it comes; autocast multiplies in bf16 all the same.
+
+    PEFT would make it fp32 first, for the sake of the factors, which autocast undoes. Not where
+    dropout would differ: on a CPU it scales in the precision of what it is given.
+    """
+    if tune.dropout and model.device.type == "cpu":
+        return
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False
 
 
 def _draw_factors(model: PeftModel, seed: int) -> None:

@@ -94,7 +94,7 @@ def _walk_vision(walk: "_Walk", tower: Any) -> None:
     taps = list(getattr(tower, "deepstack_visual_indexes", ()))
     for index, block in enumerate(tower.blocks):
         pairs = "patch_pairs" if index in full else "window_pairs"
-        walk.layer(_used(block), VISION_BLOCK, "patches", pairs, tower.gradient_checkpointing)
+        walk.layer(_used(block), VISION_BLOCK, "patches", pairs)
         reached = walk.live
         if index in taps:
             merger = _used(tower.deepstack_merger_list[taps.index(index)])
@@ -107,7 +107,7 @@ def _walk_vision(walk: "_Walk", tower: Any) -> None:
 def _walk_text(walk: "_Walk", text: Any, head: nn.Module) -> None:
     walk.live |= _is_trained(_used(text.embed_tokens))
     for layer in text.layers:
-        walk.layer(_used(layer), TEXT_LAYER, "tokens", "token_pairs", text.gradient_checkpointing)
+        walk.layer(_used(layer), TEXT_LAYER, "tokens", "token_pairs")
     walk.live |= _is_trained(_used(text.norm))
     walk.stage([_used(head)], "target_tokens")
 
@@ -120,9 +120,7 @@ class _Walk:
         self.cost = Extent()
         self.recomputed = Extent()
 
-    def layer(
-        self, layer: nn.Module, stages: Stages, rows: str, pairs: str, checkpointed: bool
-    ) -> None:
+    def layer(self, layer: Any, stages: Stages, rows: str, pairs: str) -> None:
         """Add a layer with attention; a checkpointed one is run again up to its last product."""
         _check_known(layer, stages)
         forward, last = Extent(), 0
@@ -133,7 +131,7 @@ class _Walk:
                 products = list(self.stage(modules, rows))
                 forward += Extent(**{rows: sum(products)})
                 last = products[-1] if products else last
-        if checkpointed and self.live:
+        if layer.gradient_checkpointing and self.live:
             self.recomputed += forward + Extent(**{rows: -last})
 
     def _attention(self, layer: nn.Module, pairs: str) -> Extent:

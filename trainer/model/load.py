@@ -28,6 +28,7 @@ from trainer.model.parts import (
     wrongly_quantized_layers,
 )
 from trainer.model.patches import embed_patches_by_products
+from trainer.model.recompute import recompute_activations
 from trainer.model.segments import attend_by_segment
 from trainer.model.start import start_from_adapter
 from trainer.model.weights import is_adapter
@@ -113,13 +114,15 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
         for name, weight in base.named_parameters():
             weight.requires_grad_(getattr(config.tune, part_of(name)) == "full")
     _hold_masters_in_fp32(model)
-    for part, layers in (("vision", base.model.visual), ("language", base.model.language_model)):
+    vision, language = base.model.visual, base.model.language_model
+    for part, tower, layers in (
+        ("vision", vision, vision.blocks),
+        ("language", language, language.layers),
+    ):
         if config.model.recomputes(part):
-            layers.activation_checkpointing_enable({"use_reentrant": False})
-            # It lets gradients flow back to its input, which only the reentrant kind needs.
-            layers.disable_input_require_grads()
+            recompute_activations(tower, layers, config.model.recompute_every)
     if config.model.compile == "language":
-        compile_layers(base.model.language_model, notify)
+        compile_layers(language, notify)
     return model.train()
 
 

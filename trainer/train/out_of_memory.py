@@ -10,9 +10,10 @@ from trainer.data.errors import named
 
 ADVICE = (
     "lower evaluation.batch_size where it ran out in validation, else set "
-    "model.activation_checkpointing=all, and resume; where that does not do, begin a new run with "
-    "a lower batch.size and batch.accumulation raised as much (batch.tokens where batch.packing is "
-    "on), data.max_length=2048, then 1024, or model.quantization=nf4"
+    "model.activation_checkpointing=all model.recompute_every=1, and resume; where that does not "
+    "do, begin a new run with a lower batch.size and batch.accumulation raised as much "
+    "(batch.tokens where batch.packing is on), data.max_length=2048, then 1024, or "
+    "model.quantization=nf4"
 )
 
 

@@ -14,6 +14,7 @@ from trainer.model.parts import trainable_parameters
 from trainer.model.segments import packed_inputs
 from trainer.model.tower import EncoderOutputs
 from trainer.objectives.supervised import supervised_terms
+from trainer.train.ahead import copied_ahead
 from trainer.train.out_of_memory import described, memory_for
 from trainer.train.randomness import seed_micro_batch
 from trainer.train.ranks import Ranks
@@ -112,9 +113,10 @@ def accumulate_gradients(forward: Forward, window: Window) -> Gradients:
 
     """
     collected: list[dict[str, torch.Tensor]] = []
-    for number, batch in zip(window.numbers, window.batches, strict=True):
-        if not batch.target_tokens:
-            continue
+    pairs = zip(window.numbers, window.batches, strict=True)
+    trained = [(number, batch) for number, batch in pairs if batch.target_tokens]
+    copies = copied_ahead((batch for _, batch in trained), forward.accelerator.device)
+    for (number, _), batch in zip(trained, copies, strict=True):
         seed_micro_batch(forward.seed, window.index, number)
         with memory_for(f"at step {window.index + 1}, with a micro-batch of {described(batch)}"):
             collected.append(_forward_and_backward(forward, batch, window.target_tokens))

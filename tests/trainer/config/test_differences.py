@@ -98,6 +98,7 @@ def test_what_changes_the_numbers_of_training_forbids_a_resume(load: Load, overr
         "data.bad_records=refuse",
         "model.cache_dir=x",
         "model.activation_checkpointing=true",
+        "model.recompute_every=2",
         "batch.largest_first=true",
         "training.log_with=[tensorboard]",
     ],

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 
-from tests.trainer.model.building import load, train
+from tests.trainer.model.building import load, loss, train
 from trainer.model.errors import ModelError
 from trainer.model.parts import is_lora, trainable_parameters
 from trainer.model.weights import adapter_tensors, save_weights
@@ -100,6 +101,35 @@ def test_the_start_follows_from_the_seed_and_leaves_the_global_state_alone(tiny_
         if ".lora_A." in name:  # uniform, as PEFT draws it
             bound = weight.shape[1] ** -0.5
             assert 0.9 * bound < weight.abs().max() <= bound
+
+
+def test_lora_layers_take_bf16_as_it_comes_and_compute_the_very_same(tiny_checkpoint: Path):
+    model = load(tiny_checkpoint, {"dropout": 0.0}, dtype="bf16")
+    layers = [it for it in model.modules() if isinstance(it, LoraLayer)]
+    generator = torch.Generator().manual_seed(0)
+    for weight in trainable_parameters(model).values():  # B is zero at the start
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.05
+    given: list[torch.dtype] = []
+    for layer in layers:
+        layer.lora_A["default"].register_forward_pre_hook(
+            lambda _module, inputs: given.append(inputs[0].dtype)
+        )
+
+    def computed() -> list[torch.Tensor]:
+        value = loss(model)
+        value.backward()
+        weights = trainable_parameters(model).values()
+        gradients = [it.grad for it in weights if it.grad is not None]
+        model.zero_grad(set_to_none=True)
+        return [value.detach(), *gradients]
+
+    ours = computed()
+    assert set(given) == {torch.bfloat16}
+    for layer in layers:
+        layer.cast_input_dtype_enabled = True
+    peft = computed()
+    assert set(given) == {torch.bfloat16, torch.float32}
+    assert all(map(torch.equal, ours, peft))
 
 
 def earlier_adapter(folder: Path, out: Path, tune: dict[str, Any]) -> Path:

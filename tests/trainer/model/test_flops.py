@@ -90,6 +90,7 @@ def test_what_checkpointing_computes_again_is_counted_apart(
     tiny_checkpoint: Path, modes: tuple[str, ...]
 ):
     check(tiny_checkpoint, modes, activation_checkpointing=True)
+    check(tiny_checkpoint, modes, activation_checkpointing=True, recompute_every=2)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is frozen stays to the last bit, what is trained moves, and gradients arrive everywhere."""
 
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,14 @@ def test_masters_are_fp32_and_frozen_weights_stay_in_dtype(tiny_checkpoint: Path
 
 
 @pytest.mark.parametrize("tune", [{"vision": "lora"}, {"vision": "full", "aligner": "lora"}])
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
+@pytest.mark.parametrize(("quantization", "every"), [("none", 1), ("nf4", 1), ("none", 2)])
 def test_activation_checkpointing_gives_the_same_gradients(
-    tiny_checkpoint: Path, tune: dict[str, str], quantization: str
+    tiny_checkpoint: Path, tune: dict[str, str], quantization: str, every: int
 ):
     tune = {**tune, "language": "lora"}
     plain = load(tiny_checkpoint, tune, quantization=quantization)
-    saving = load(tiny_checkpoint, tune, quantization=quantization, activation_checkpointing=True)
+    again = {"activation_checkpointing": True, "recompute_every": every}
+    saving = load(tiny_checkpoint, tune, quantization=quantization, **again)
     for model in (plain, saving):
         torch.manual_seed(0)
         loss(model).backward()
@@ -129,3 +131,22 @@ def test_activation_checkpointing_recomputes_the_parts_it_names(
         )
     loss(model).backward()
     assert tuple(calls.values()) == times
+
+
+@pytest.mark.parametrize("vision", ["lora", "full"])  # of the latter PEFT trains copies
+@pytest.mark.parametrize(("every", "times"), [(2, [2, 1, 2, 1]), (3, [2, 1, 1, 2])])
+def test_one_of_so_many_layers_computes_its_activations_again(
+    tiny_checkpoint: Path, vision: str, every: int, times: list[int]
+):
+    tune = {"vision": vision, "language": "lora"}
+    model = load(tiny_checkpoint, tune, activation_checkpointing="all", recompute_every=every)
+    base, calls = model.get_base_model().model, Counter[str]()
+    for layers in (base.visual.blocks, base.language_model.layers):
+        for number, layer in enumerate(layers):
+            for module in layer.modules():
+                if type(module).__name__.endswith("Attention"):
+                    name = f"{type(module).__name__} {number}"
+                    module.register_forward_pre_hook(lambda *_, name=name: calls.update((name,)))
+    loss(model).backward()
+    assert [calls[f"Qwen3VLVisionAttention {it}"] for it in range(4)] == times
+    assert [calls[f"Qwen3VLTextAttention {it}"] for it in range(4)] == times
