@@ -67,6 +67,7 @@ class Stack:
     pairs: tuple[str, ...]  # what its attention sees, layer by layer
     live_before: bool  # gradients go on before it
     full: bool
+    spares_rows: bool = False  # behind its last attention, where the head does not run
 
     @property
     def first_trained(self) -> Place:
@@ -77,9 +78,9 @@ class Stack:
 
     def cost(self) -> Extent:
         """Return what one of each costs."""
-        first = self.first_trained
-        rows = sum(it.cost(live=first < it.place) for it in self.linears)
-        total = Extent(**{self.rows: rows})
+        first, total = self.first_trained, Extent()
+        for it in self.linears:
+            total += Extent(**{self._rows_of(it): it.cost(live=first < it.place)})
         for layer, pairs in enumerate(self.pairs):
             passes = 3 if first < (layer, ATTENTION) else 1
             total += Extent(**{pairs: 4 * self.width * passes})
@@ -92,10 +93,17 @@ class Stack:
             if (layer, LAST) < first or layer % every:
                 continue
             linears = [it for it in self.linears if it.place[0] == layer]
-            rows = sum(it.forward for it in linears)
-            rows -= max(linears, key=lambda it: it.place).last_product
-            total += Extent(**{pairs: 4 * self.width, self.rows: rows})
+            total += Extent(**{pairs: 4 * self.width})
+            for it in linears:
+                total += Extent(**{self._rows_of(it): it.forward})
+            last = max(linears, key=lambda it: it.place)
+            if self._rows_of(last) == self.rows:  # else it is run again for the sake of its rows
+                total += Extent(**{self.rows: -last.last_product})
         return total
+
+    def _rows_of(self, linear: Linear) -> str:
+        spared = self.spares_rows and linear.place > (len(self.pairs) - 1, ATTENTION)
+        return "target_tokens" if spared else self.rows
 
 
 def cost_by_headers(config: RunConfig, checkpoint: Checkpoint) -> TrainingCost | None:
@@ -170,6 +178,7 @@ def _text(config: RunConfig, checkpoint: Checkpoint, lora: set[str], *, live: bo
         ("token_pairs",) * checkpoint.layers,
         live_before=live,
         full=full,
+        spares_rows=True,
     )
 
 

@@ -2,18 +2,25 @@
 
 # B samples, T tokens, H hidden, V vocabulary
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 from peft import PeftModel
 from torch import Tensor, nn
 
+from trainer.model.needed_rows import needed_rows
 
-def hidden_states(model: nn.Module, inputs: dict[str, Any]) -> Tensor:
+
+def hidden_states(model: nn.Module, inputs: dict[str, Any], rows: Tensor | None = None) -> Tensor:
     """Return what the head would be given, (B, T, H): the last hidden states after their norm.
 
     LoRA layers lie inside the base model, so an adapter counts though its own forward is passed by.
+    With `rows`, int64 on the model's device, only these of the B * T are sure to be right.
     """
-    return base_of(model).model(**inputs, use_cache=False).last_hidden_state
+    body = base_of(model).model
+    needed = needed_rows(body.language_model)
+    with nullcontext() if needed is None or rows is None else needed.only(rows):
+        return body(**inputs, use_cache=False).last_hidden_state
 
 
 def head_weight(model: nn.Module) -> Tensor:

@@ -13,9 +13,10 @@ def compile_layers(language_model: Any, notify: Callable[[AnyEvent], None]) -> N
     """Let the layers run as compiled code, from their first call on.
 
     All layers share one graph for each of training, validation, and rows with and without a mask;
-    lengths and numbers of samples are symbols in it, so that no batch is compiled for itself.
+    lengths and numbers of samples are symbols in it, so that no batch is compiled for itself. The
+    last layer stays as it is written: it computes only some rows, so it would need its own.
     """
-    for layer in language_model.layers:
+    for layer in language_model.layers[:-1]:
         layer.compile(dynamic=True)
     message = "the language model's layers are compiled: the first step takes a minute or two more"
     notify(Notice(topic="compile", message=message))

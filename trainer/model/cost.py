@@ -3,8 +3,9 @@
 A product of matrices costs 2 for every multiplication. Forward, gradient to the input and gradient
 to the weight cost the same; the second is only worked out where something before it is trained,
 the third where the weight itself is. Attention costs 4 x width for every pair of positions that
-see each other, and twice that in the backward; causal attention sees half of the pairs. Left out:
-norms, activations, rotary embeddings, softmax, dequantisation and the optimizer.
+see each other, and twice that in the backward; causal attention sees half of the pairs. The head
+and what lies behind the last layer's attention see target tokens alone. Left out: norms,
+activations, rotary embeddings, softmax, dequantisation and the optimizer.
 """
 
 from collections.abc import Iterable, Sequence

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from peft.tuners.lora import LoraLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 
 from trainer.model.body import base_of
 from trainer.model.cost import Extent, TrainingCost
+from trainer.model.needed_rows import needed_rows
+from trainer.model.parts import in_use
 
 # What is computed one after the other in a layer; modules of one stage share their input. The
 # families name the same things differently, so a stage lists every name it may have.
@@ -87,29 +88,32 @@ def _window(tower: Any) -> int | None:
 def _walk_vision(walk: "_Walk", tower: Any) -> None:
     walk.stage([tower.patch_embed.proj], "patches")
     if hasattr(tower, "pos_embed"):
-        walk.live |= _is_trained(_used(tower.pos_embed))
+        walk.live |= _is_trained(in_use(tower.pos_embed))
     full = getattr(tower, "fullatt_block_indexes", range(len(tower.blocks)))
     reached = walk.live  # by gradients, behind the last block
     merged = _Walk()
     taps = list(getattr(tower, "deepstack_visual_indexes", ()))
     for index, block in enumerate(tower.blocks):
         pairs = "patch_pairs" if index in full else "window_pairs"
-        walk.layer(_used(block), VISION_BLOCK, "patches", pairs)
+        walk.layer(in_use(block), VISION_BLOCK, "patches", pairs)
         reached = walk.live
         if index in taps:
-            merger = _used(tower.deepstack_merger_list[taps.index(index)])
+            merger = in_use(tower.deepstack_merger_list[taps.index(index)])
             merged.branch(merger, live=reached)
-    merged.branch(_used(tower.merger), live=reached)
+    merged.branch(in_use(tower.merger), live=reached)
     walk.cost += merged.cost
     walk.live |= merged.live
 
 
 def _walk_text(walk: "_Walk", text: Any, head: nn.Module) -> None:
-    walk.live |= _is_trained(_used(text.embed_tokens))
-    for layer in text.layers:
-        walk.layer(_used(layer), TEXT_LAYER, "tokens", "token_pairs")
-    walk.live |= _is_trained(_used(text.norm))
-    walk.stage([_used(head)], "target_tokens")
+    walk.live |= _is_trained(in_use(text.embed_tokens))
+    *layers, last = (in_use(layer) for layer in text.layers)
+    for layer in layers:
+        walk.layer(layer, TEXT_LAYER, "tokens", "token_pairs")
+    behind = "target_tokens" if needed_rows(text) else None
+    walk.layer(last, TEXT_LAYER, "tokens", "token_pairs", behind)
+    walk.live |= _is_trained(in_use(text.norm))
+    walk.stage([in_use(head)], "target_tokens")
 
 
 class _Walk:
@@ -120,17 +124,25 @@ class _Walk:
         self.cost = Extent()
         self.recomputed = Extent()
 
-    def layer(self, layer: Any, stages: Stages, rows: str, pairs: str) -> None:
-        """Add a layer with attention; a checkpointed one is run again up to its last product."""
+    def layer(
+        self, layer: Any, stages: Stages, rows: str, pairs: str, behind: str | None = None
+    ) -> None:
+        """Add a layer with attention; a checkpointed one is run again up to its last product.
+
+        `behind` counts what products behind attention see one of, where that is not `rows`; their
+        rows are spread behind the last one, which is therefore run again too.
+        """
         _check_known(layer, stages)
         forward, last = Extent(), 0
         for names in stages:
             if names is ATTENTION:
                 forward += self._attention(layer, pairs)
+                rows = behind or rows
             elif modules := _present(layer, names):
                 products = list(self.stage(modules, rows))
                 forward += Extent(**{rows: sum(products)})
-                last = products[-1] if products else last
+                if products:
+                    last = 0 if behind else products[-1]
         if layer.gradient_checkpointing and self.live:
             self.recomputed += forward + Extent(**{rows: -last})
 
@@ -182,15 +194,8 @@ def _products(module: nn.Module, *, live: bool) -> Iterator[_Product]:
 def _attention_width(layer: Any) -> int:
     """Heads times their width, as queries have it."""
     if hasattr(layer, "self_attn"):
-        return _used(layer.self_attn.q_proj).out_features
-    return _used(layer.attn.qkv).out_features // 3
-
-
-def _used(module: Any) -> Any:
-    """The module the forward reads; PEFT keeps the untouched original of a fully trained one."""
-    if isinstance(module, AuxiliaryTrainingWrapper):
-        return module.modules_to_save[module.active_adapters[0]]  # pyright: ignore
-    return module
+        return in_use(layer.self_attn.q_proj).out_features
+    return in_use(layer.attn.qkv).out_features // 3
 
 
 def _present(layer: nn.Module, names: tuple[str, ...]) -> list[nn.Module]:

@@ -19,10 +19,12 @@ from trainer.model.adapters import add_adapter
 from trainer.model.compiled import compile_layers
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
+from trainer.model.needed_rows import spare_rows
 from trainer.model.parts import (
     HEAD,
     PARTS,
     TOWER,
+    in_use,
     part_of,
     quantized_layers,
     wrongly_quantized_layers,
@@ -123,6 +125,7 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
             recompute_activations(tower, layers, config.model.recompute_every)
     if config.model.compile == "language":
         compile_layers(language, notify)
+    spare_rows(language, in_use(language.layers[-1]))
     return model.train()
 
 

@@ -5,8 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt, Params4bit
+from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 
 from trainer.config.model import PartMode, TuneConfig
@@ -55,6 +57,13 @@ def used_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters the optimizer moves, by name, in the model's order."""
     return {name: weight for name, weight in used_parameters(model) if weight.requires_grad}
+
+
+def in_use(module: Any) -> Any:
+    """Return the module the forward reads; PEFT keeps the original of a fully trained one."""
+    if isinstance(module, AuxiliaryTrainingWrapper):
+        return module.modules_to_save[module.active_adapters[0]]  # pyright: ignore
+    return module
 
 
 def quantized_layers(model: nn.Module) -> list[str]:

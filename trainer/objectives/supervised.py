@@ -33,9 +33,10 @@ def supervised_terms(model: torch.nn.Module, inputs: dict[str, Any], labels: tor
     if not len(rows):
         msg = "the batch has no target token"
         raise ValueError(msg)
-    hidden = hidden_states(model, inputs).flatten(0, 1)  # (B * T, H)
-    chosen = hidden.index_select(0, rows.to(hidden.device, non_blocking=True))  # (N, H)
-    wanted = wanted.to(hidden.device, non_blocking=True)
+    device = head_weight(model).device
+    rows, wanted = (it.to(device, non_blocking=True) for it in (rows, wanted))
+    hidden = hidden_states(model, inputs, rows).flatten(0, 1)  # (B * T, H)
+    chosen = hidden.index_select(0, rows)  # (N, H)
     sums = head_sums(chosen, head_weight(model), wanted)
     detached = {name: value.detach() for name, value in sums._asdict().items()}
     return Terms(sums.loss, len(rows), detached)
