@@ -98,6 +98,10 @@ class ModelConfig(Section):
         """Whether the layers of a part, language or vision, compute their activations again."""
         return self.activation_checkpointing in (part, "all")
 
+    def recomputed_layers(self, part: str, layers: int) -> range:
+        """Return which of so many layers of a part compute their activations again."""
+        return range(0, layers if self.recomputes(part) else 0, self.recompute_every)
+
 
 class TuneConfig(Section):
     """What is trained, per part of the model."""

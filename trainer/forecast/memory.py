@@ -167,15 +167,15 @@ def _activations(config: RunConfig, checkpoint: Checkpoint, load: Load, head: in
     if config.model.attention == "eager":
         language += 2 * checkpoint.heads * load.tokens**2 * value_bytes
     inputs = load.tokens * checkpoint.hidden * value_bytes
-    every = config.model.recompute_every if config.model.recomputes("language") else None
-    kept = _kept(checkpoint.layers, language, inputs, every, head)
+    again = config.model.recomputed_layers("language", checkpoint.layers)
+    kept = _kept(checkpoint.layers, language, inputs, again, head)
     kept += _copies(config, checkpoint)
     if config.tune.vision != "frozen":
         hidden, mlp = checkpoint.vision_hidden, checkpoint.vision_mlp / 2
         tower = load.patches * _layer_bytes(config, hidden, hidden, mlp)
         inputs = load.patches * hidden * value_bytes
-        every = config.model.recompute_every if config.model.recomputes("vision") else None
-        kept += _kept(checkpoint.vision_layers, tower, inputs, every, head)
+        again = config.model.recomputed_layers("vision", checkpoint.vision_layers)
+        kept += _kept(checkpoint.vision_layers, tower, inputs, again, head)
     return kept
 
 
@@ -202,22 +202,19 @@ def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> 
     return values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
 
 
-def _kept(layers: int, layer: float, inputs: float, every: int | None, head: int) -> float:
+def _kept(layers: int, layer: float, inputs: float, again: range, head: int) -> float:
     """Return how many bytes of a tower's layers stay until the backward pass.
 
     Args:
         layers: How many there are.
         layer: What each keeps.
         inputs: What is kept of each that is computed again.
-        every: One of so many is computed again; None: none is.
+        again: Those that are computed again.
         head: What the head takes meanwhile, in which one layer fits.
 
     """
-    if every is None:
-        return layers * layer
-    again = len(range(0, layers, every))
-    kept = again * inputs + (layers - again) * layer
-    last_again = (layers - 1) % every == 0  # a later one makes room for it in the backward
+    kept = len(again) * inputs + (layers - len(again)) * layer
+    last_again = layers - 1 in again  # else a later one makes room for it in the backward
     return kept + (max(0.0, layer - head) if last_again else 0.0)
 
 

@@ -86,11 +86,11 @@ class Stack:
             total += Extent(**{pairs: 4 * self.width * passes})
         return total
 
-    def recomputed(self, every: int) -> Extent:
-        """Return what activation checkpointing of one of so many layers works out again."""
+    def recomputed(self, again: range) -> Extent:
+        """Return what activation checkpointing of these layers works out again."""
         first, total = self.first_trained, Extent()
         for layer, pairs in enumerate(self.pairs):
-            if (layer, LAST) < first or layer % every:
+            if (layer, LAST) < first or layer not in again:
                 continue
             linears = [it for it in self.linears if it.place[0] == layer]
             total += Extent(**{pairs: 4 * self.width})
@@ -115,8 +115,8 @@ def cost_by_headers(config: RunConfig, checkpoint: Checkpoint) -> TrainingCost |
         return None
     lora = {tensor.name for tensor in lora_tensors(config, checkpoint)}
     tune = config.tune
-    again, tower_again = (config.model.recomputes(it) for it in ("language", "vision"))
-    every = config.model.recompute_every
+    again = config.model.recomputed_layers("language", checkpoint.layers)
+    tower_again = config.model.recomputed_layers("vision", checkpoint.vision_layers)
     tower = _tower(config, checkpoint, lora)
     vision_live = tune.vision != "frozen" and tower.first_trained != BEHIND_ALL
     merged = _merged(config, checkpoint, lora, live=vision_live)
@@ -126,9 +126,9 @@ def cost_by_headers(config: RunConfig, checkpoint: Checkpoint) -> TrainingCost |
         vision=tower.cost() + merged + _patch_embedding(config, checkpoint),
         text=text.cost() + _head(config, checkpoint, text),
         text_after_vision=after.cost() + _head(config, checkpoint, after),
-        vision_recomputed=tower.recomputed(every) if tower_again else Extent(),
-        text_recomputed=text.recomputed(every) if again else Extent(),
-        text_after_vision_recomputed=after.recomputed(every) if again else Extent(),
+        vision_recomputed=tower.recomputed(tower_again),
+        text_recomputed=text.recomputed(again),
+        text_after_vision_recomputed=after.recomputed(again),
         merge=checkpoint.merge,
         window=checkpoint.window,
         trains_mergers=tune.aligner == "full"

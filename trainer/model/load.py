@@ -121,8 +121,8 @@ def make_trainable(base: PreTrainedModel, config: RunConfig, notify: Notify) -> 
         ("vision", vision, vision.blocks),
         ("language", language, language.layers),
     ):
-        if config.model.recomputes(part):
-            recompute_activations(tower, layers, config.model.recompute_every)
+        if again := config.model.recomputed_layers(part, len(layers)):
+            recompute_activations(tower, layers, again)
     if config.model.compile == "language":
         compile_layers(language, notify)
     spare_rows(language, in_use(language.layers[-1]))

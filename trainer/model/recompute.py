@@ -1,13 +1,13 @@
 """Compute activations again in the backward pass instead of keeping them."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from torch import nn
 
 
-def recompute_activations(tower: Any, layers: Iterable[nn.Module], every: int) -> None:
-    """Let the first of every so many layers of a tower, or language model, keep its input alone.
+def recompute_activations(tower: Any, layers: Iterable[nn.Module], again: Container[int]) -> None:
+    """Let the layers of a tower, or language model, that are numbered in `again` keep their input.
 
     transformers' own count is not used: it counts a layer twice that PEFT trains a copy of.
     """
@@ -17,4 +17,4 @@ def recompute_activations(tower: Any, layers: Iterable[nn.Module], every: int) -
     for number, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "gradient_checkpointing"):
-                module.gradient_checkpointing = number % every == 0  # pyright: ignore
+                module.gradient_checkpointing = number in again  # pyright: ignore

@@ -80,9 +80,8 @@ def read_records(content: bytes, folder: Path) -> None:
 
 def encode_record() -> Callable[[bytes, Path], None]:
     """Return what turns a line of data into a sample, as data workers do."""
-    from trainer.data.preprocessing import (
-        Preprocessing,
-    )  # torch takes seconds; nobody else needs it
+    # Their torch takes seconds to import, and no other reader needs it.
+    from trainer.data.preprocessing import Preprocessing
     from trainer.demo.tiny import build_tiny_checkpoint
 
     with tempfile.TemporaryDirectory(prefix="qvl-fuzz-model-") as folder:

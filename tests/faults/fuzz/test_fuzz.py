@@ -20,9 +20,8 @@ def fuzz(reader: str, seconds: float, seed: int = 0) -> None:
     assert run.returncode == 0, f"seed {seed}\n{run.stdout}\n{run.stderr}"
 
 
-@pytest.mark.parametrize(
-    "reader", sorted(TARGETS.keys() - {"samples"})
-)  # odd values do that faster
+# What becomes of a sample is tried faster by odd values.
+@pytest.mark.parametrize("reader", sorted(TARGETS.keys() - {"samples"}))
 def test_a_reader_stands_broken_input_for_some_time(reader: str):
     fuzz(reader, float(os.environ.get("QVL_FUZZ_SECONDS", "20")))
 

@@ -39,12 +39,10 @@ def test_products_behind_the_last_attention_see_the_rows_with_a_label(
     labels[:, :15] = IGNORED_LABEL
     terms = supervised_terms(model, inputs, labels)
     terms.numerator.backward()
-    # What is computed again ends with what the last product needs.
-    times = {"q_proj": 2, "o_proj": 2, "gate_proj": 2, "down_proj": 2} if again == "all" else {}
     for name, calls in seen.items():
         number, kind = name.split()
         spared = number == "3" and kind != "q_proj"
-        assert calls == [18 if spared else 48] * times.get(kind, 1), name
+        assert calls == [18 if spared else 48] * (2 if again == "all" else 1), name
 
 
 def hidden_of_rows(model: Any, inputs: dict[str, Tensor], rows: Tensor | None) -> Tensor:
