@@ -26,11 +26,11 @@ from trainer.objectives.supervised import IGNORED_LABEL, target_rows
 SAMPLES = 2
 
 
-def model_of(folder: Path) -> Any:
+def model_of(folder: Path, dropout: float = 0.05) -> Any:
     """Return the model with LoRA on its language part."""
     checkpoint = build_benchmark_checkpoint(folder / "model")
     options = ("model.dtype=fp32", "model.quantization=none", "model.device=cpu")
-    fixed = (f"model.path={checkpoint}", "data.train=none.jsonl")
+    fixed = (f"model.path={checkpoint}", "data.train=none.jsonl", f"tune.dropout={dropout}")
     config = load_config("balanced", [*fixed, *options], files_must_exist=False)
     return load_trainable(config, torch.device("cpu"), lambda _event: None)
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from trainer.config.model import LANGUAGE_TARGETS, TuneConfig
 from trainer.model.errors import ModelError
+from trainer.model.low_rank import spare_passes
 from trainer.model.parts import (
     HEAD,
     LANGUAGE_MODEL,
@@ -61,6 +62,7 @@ def add_adapter(
     _check_adapted(model, targets)
     _draw_factors(model, seed)
     _spare_conversions(model, tune)
+    spare_passes(model, ADAPTER_NAME)
     return model
 
 

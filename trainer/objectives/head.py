@@ -17,6 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from trainer.model.chunk import CHUNK_LOGITS
+from trainer.model.precision import product_dtype
 
 
 class HeadSums(NamedTuple):
@@ -70,7 +71,7 @@ def _run(
     of_weight: Tensor | None,
 ) -> HeadSums:
     """Return the sums and fill the gradients of the loss that are not None."""
-    dtype = _product_dtype(hidden)
+    dtype = product_dtype(hidden)
     sums = hidden.new_zeros(3, dtype=torch.float32)
     with torch.autocast(hidden.device.type, enabled=False):
         head = weight.to(dtype)
@@ -100,11 +101,6 @@ def _chunk_sums(product: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     sums = torch.stack([loss, (place == index).sum().float(), normaliser - expected.sum()])
     probabilities.scatter_add_(1, index, torch.full_like(totals, -1.0))
     return sums, probabilities.to(product.dtype)
-
-
-def _product_dtype(hidden: Tensor) -> torch.dtype:
-    kind = hidden.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
 
 
 def _chunks(rows: int, vocabulary: int) -> Iterator[slice]:

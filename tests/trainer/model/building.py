@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from trainer.config.model import ModelConfig, TuneConfig
@@ -41,6 +42,14 @@ def load(
 ) -> Any:
     """The trainable model of such a run."""
     return load_trainable(run_config(folder, tune, **model), CPU, notify)
+
+
+def by_peft(model: Any) -> Any:
+    """The same model, its LoRA layers computing as PEFT wrote them."""
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer):
+            vars(layer).pop("forward")
+    return model
 
 
 def batch(model: Any, *, images: bool = True, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 
-from tests.trainer.model.building import load, loss, train
+from tests.trainer.model.building import by_peft, load, loss, train
 from trainer.model.errors import ModelError
 from trainer.model.parts import is_lora, trainable_parameters
 from trainer.model.weights import adapter_tensors, save_weights
@@ -103,8 +103,8 @@ def test_the_start_follows_from_the_seed_and_leaves_the_global_state_alone(tiny_
             assert 0.9 * bound < weight.abs().max() <= bound
 
 
-def test_lora_layers_take_bf16_as_it_comes_and_compute_the_very_same(tiny_checkpoint: Path):
-    model = load(tiny_checkpoint, {"dropout": 0.0}, dtype="bf16")
+def test_layers_of_peft_take_bf16_as_it_comes_and_compute_the_very_same(tiny_checkpoint: Path):
+    model = by_peft(load(tiny_checkpoint, {"dropout": 0.0}, dtype="bf16"))  # as compiled code does
     layers = [it for it in model.modules() if isinstance(it, LoraLayer)]
     generator = torch.Generator().manual_seed(0)
     for weight in trainable_parameters(model).values():  # B is zero at the start

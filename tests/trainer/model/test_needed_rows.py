@@ -21,7 +21,6 @@ def rows_seen(model: Any) -> dict[str, list[int]]:
         for name in ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"):
             module = layer.get_submodule(name)
             calls = seen.setdefault(f"{number} {name.rsplit('.', maxsplit=1)[-1]}", [])
-            module = getattr(module, "base_layer", module)  # behind the adapter's own hooks
             module.register_forward_pre_hook(
                 lambda _module, inputs, calls=calls: calls.append(inputs[0][..., 0].numel())
             )

@@ -1,0 +1,80 @@
+"""LoRA layers compute what PEFT's own forward computes, with its gradients."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainer.model.building import by_peft, load, logits, loss
+from trainer.model.parts import trainable_parameters
+
+EVERYWHERE = {"vision": "lora", "aligner": "lora"}
+
+
+def adapted(checkpoint: Path, tune: dict[str, Any] | None = None, **options: Any) -> Any:
+    """Return a model whose LoRA factors are all at work: B is zero at the start."""
+    model = load(checkpoint, tune, **options)
+    generator = torch.Generator().manual_seed(0)
+    for weight in trainable_parameters(model).values():
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.05
+    return model
+
+
+def computed(model: Any) -> dict[str, Tensor]:
+    torch.manual_seed(0)  # of dropout
+    value = loss(model)
+    value.backward()
+    weights = trainable_parameters(model).items()
+    gradients = {name: it.grad for name, it in weights if it.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return {"loss": value.detach(), **gradients}
+
+
+def distance(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
+    """Return the largest distance of any, relative to its length."""
+    assert found.keys() == expected.keys()
+    assert len(found) > 50
+    distances = ((found[it] - wanted).norm() / wanted.norm() for it, wanted in expected.items())
+    return max(map(float, distances))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("tune", [{}, EVERYWHERE], ids=["language", "everywhere"])
+def test_loss_and_gradients_are_those_of_peft(
+    tiny_checkpoint: Path, tune: dict[str, Any], dropout: float
+):
+    model = adapted(tiny_checkpoint, {**tune, "dropout": dropout})
+    ours = computed(model)
+    assert distance(ours, computed(by_peft(model))) < 1e-5
+    assert abs(ours["loss"] - loss(load(tiny_checkpoint))) > 0.01  # LoRA is at work
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_bf16_is_as_close_to_fp32_as_with_peft(tiny_checkpoint: Path, dropout: float):
+    tune = {**EVERYWHERE, "dropout": dropout}
+    exact = computed(adapted(tiny_checkpoint, tune))
+    model = adapted(tiny_checkpoint, tune, dtype="bf16")
+    ours = computed(model)
+    assert distance(ours, exact) < 1.1 * distance(computed(by_peft(model)), exact) < 0.3
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_quantised_layers_keep_their_own_product(tiny_checkpoint: Path, quantization: str):
+    options: dict[str, Any] = {"dtype": "bf16", "quantization": quantization}
+    model = adapted(tiny_checkpoint, **options)
+    assert distance(computed(model), computed(by_peft(model))) < 0.1
+
+
+def test_an_adapter_that_is_off_or_merged_is_left_to_peft(tiny_checkpoint: Path):
+    model = adapted(tiny_checkpoint)
+    ours = logits(model)
+    with model.disable_adapter():
+        base = logits(model)
+    assert torch.equal(base, logits(load(tiny_checkpoint)))
+    model.merge_adapter()
+    merged = logits(model)
+    model.unmerge_adapter()
+    assert torch.allclose(merged, ours, atol=1e-5)
+    assert not torch.allclose(base, ours, atol=1e-2)
