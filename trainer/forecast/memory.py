@@ -8,7 +8,7 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
 - training: for LoRA rank x (in + out) values a layer, each with fp32 weight, fp32 gradient and the
   optimizer's moments (8 bytes, in 8 bits 2); for what is trained in full gradient and moments.
 - activations: of every layer that gradients pass through, for every token of the largest
-  micro-batch, 11 hidden + 4 attention + 6 MLP values; without LoRA's dropout 1.4 copies of the
+  micro-batch, 11 hidden + 4 attention + 5 MLP values; without LoRA's dropout 1.4 copies of the
   inputs of its layers (5 hidden + attention + MLP) less; with LoRA in bf16 also 6 hidden values in
   fp32, for norms and LoRA compute in it; eager attention also 2 probabilities a head and pair of
   tokens. With activation checkpointing the input of every layer that is computed again, and one as
@@ -195,7 +195,7 @@ def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> 
     """
     tune = config.tune
     lora = "lora" in (tune.vision, tune.aligner, tune.language)
-    values = 11 * hidden + 4 * attention + 6 * mlp
+    values = 11 * hidden + 4 * attention + 5 * mlp
     if not (lora and tune.dropout):
         values -= DROPPED_COPIES * (5 * hidden + attention + mlp)
     in_fp32 = 6 * hidden if lora and config.model.dtype == "bf16" else 0

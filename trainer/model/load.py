@@ -19,6 +19,7 @@ from trainer.model.adapters import add_adapter
 from trainer.model.compiled import compile_layers
 from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
+from trainer.model.gated import gate_in_place
 from trainer.model.needed_rows import spare_rows
 from trainer.model.parts import (
     HEAD,
@@ -89,6 +90,7 @@ def load_base(
     _check_keys(folder, loading)
     _check_quantized(folder, model)
     embed_patches_by_products(model.model.visual)
+    gate_in_place(model)
     attend_by_segment(model, device)
     for part in (model.config, model.config.text_config):
         part.use_cache = False

@@ -1,0 +1,73 @@
+"""Gated MLPs give the very same numbers, and keep one tensor less of their width."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.trainer.model.building import batch, load, loss
+from trainer.model.body import base_of
+from trainer.model.parts import trainable_parameters
+
+
+def as_written(model: Any) -> Any:
+    """Return the same model, its MLPs computing as transformers wrote them."""
+    for module in mlps(model):
+        vars(module).pop("forward")
+    return model
+
+
+def mlps(model: Any) -> list[nn.Module]:
+    return [
+        module
+        for name, module in base_of(model).model.named_modules()
+        if name.endswith(".mlp") and "original_module" not in name and "forward" in vars(module)
+    ]
+
+
+def computed(model: Any) -> list[Tensor]:
+    value = loss(model)
+    value.backward()
+    weights = trainable_parameters(model).values()
+    gradients = [it.grad for it in weights if it.grad is not None]
+    model.zero_grad(set_to_none=True)
+    return [value.detach(), *gradients]
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "qwen2_vl"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_loss_and_gradients_are_the_same_to_the_bit(
+    families: dict[str, Path], family: str, dtype: str
+):
+    model = load(families[family], {"vision": "lora", "language": "full"}, dtype=dtype)
+    layers, blocks = base_of(model).model.language_model.layers, base_of(model).model.visual.blocks
+    gated = len(layers) + (len(blocks) if family == "qwen2_5_vl" else 0)
+    assert len(mlps(model)) == gated
+    ours = computed(model)
+    theirs = computed(as_written(model))
+    assert len(ours) > 50
+    assert all(map(torch.equal, ours, theirs))
+
+
+def widths_kept(model: Any) -> int:
+    """Return how many tensors of an MLP's width the forward keeps for the backward."""
+    width, kept = model.config.text_config.intermediate_size, set[int]()
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.shape[-1] == width and tensor.shape[:-1] in {(2, 24), (48,)}:
+            kept.add(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = base_of(model).model(**batch(model), use_cache=False).last_hidden_state
+    assert result.requires_grad
+    return len(kept)
+
+
+def test_a_layer_keeps_gate_up_and_their_product_alone(tiny_checkpoint: Path):
+    model = load(tiny_checkpoint)
+    layers = len(base_of(model).model.language_model.layers)
+    assert widths_kept(model) == 3 * layers
+    assert widths_kept(as_written(model)) == 4 * layers
