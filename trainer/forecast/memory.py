@@ -15,7 +15,8 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
   far as it is larger than the head, which is gone by then. A frozen vision tower keeps nothing.
   Layers trained in full in bf16 keep a copy of their weights in it.
 - head: 12 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
-  2^25, whichever is less; a head that is trained also a gradient in fp32 and, in bf16, a copy.
+  2^25, whichever is less, and for a frozen head on a CPU those of 1,024 words; a head that is
+  trained also a gradient in fp32 and, in bf16, a copy.
   Activations and head are within 10 % of what the CPU takes for a 138 M model, see
   tests/benchmarks/memory_forecast.py. On a GPU activations count 0.8 times: three runs on an H200
   took 0.76 to 0.79 of what they would on the CPU.
@@ -29,7 +30,7 @@ from dataclasses import asdict, dataclass
 from trainer.config.model import LANGUAGE_TARGETS
 from trainer.config.schema import RunConfig
 from trainer.forecast.checkpoint import Checkpoint, Tensor
-from trainer.model.chunk import CHUNK_LOGITS
+from trainer.model.chunk import CHUNK_LOGITS, words_at_once
 
 NF4_BYTES = 4.127 / 8  # 4 bits, and 0.127 for the doubly quantised scales of blocks of 64
 INT8_BYTES = 1.0
@@ -91,7 +92,7 @@ class Memory:
 
 def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load, *, gpu: bool) -> Memory:
     """Return what training takes on its device, by the formula above."""
-    head = _head(config, checkpoint, load)
+    head = _head(config, checkpoint, load, gpu=gpu)
     share = GPU_SHARE if gpu else 1.0
     return Memory(
         weights=round(_weights(config, checkpoint)),
@@ -102,11 +103,15 @@ def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load, *, gp
     )
 
 
-def _head(config: RunConfig, checkpoint: Checkpoint, load: Load) -> int:
-    logits = min(load.target_tokens * checkpoint.vocabulary, CHUNK_LOGITS)
+def _head(config: RunConfig, checkpoint: Checkpoint, load: Load, *, gpu: bool) -> int:
+    trained = config.tune.language == "full"
+    words = checkpoint.vocabulary
+    if not trained:
+        words = min(words, words_at_once(load.target_tokens, "cuda" if gpu else "cpu"))
+    logits = min(load.target_tokens * words, CHUNK_LOGITS)
     in_fp32 = config.model.dtype == "fp32"
     work = logits * (LOGIT_BYTES - 4 * in_fp32)
-    if config.tune.language != "full":
+    if not trained:
         return work
     copy_bytes = 0 if in_fp32 else VALUE_BYTES["bf16"]
     return work + checkpoint.vocabulary * checkpoint.hidden * (FP32_BYTES + copy_bytes)

@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainer.model.building import autocast, batch, load
 from trainer.demo.tiny import build_tiny_checkpoint
+from trainer.model import chunk
 from trainer.model.body import head_weight, hidden_states
 from trainer.model.parts import trainable_parameters
-from trainer.objectives import head
 from trainer.objectives.head import HeadSums, head_sums
 from trainer.objectives.supervised import IGNORED_LABEL, supervised_terms, target_rows
 from trainer.objectives.terms import Terms
@@ -63,7 +63,7 @@ def test_loss_metrics_and_gradients_are_those_of_all_logits_at_once(
     found = [hidden.clone().requires_grad_(trained[0]), weight.clone().requires_grad_(trained[1])]
     expected = [tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in found]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(head, "CHUNK_LOGITS", chunk_logits)
+        patch.setattr(chunk, "CHUNK_LOGITS", chunk_logits)
         ours = head_sums(found[0], found[1], wanted)
     plain = plain_sums(expected[0], expected[1], wanted)
     (ours.loss / 7).backward()
@@ -88,7 +88,7 @@ def test_in_bf16_the_error_is_no_larger_than_that_of_the_plain_way():
     )
     plain_sums(exact[0], exact[1], wanted).loss.backward()
     with torch.autocast("cpu", torch.bfloat16), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(head, "CHUNK_LOGITS", 5000)
+        patch.setattr(chunk, "CHUNK_LOGITS", 5000)
         found = head_sums(ours[0], ours[1], wanted).loss
         expected = plain_sums(plain[0], plain[1], wanted).loss
     found.backward()
@@ -97,6 +97,22 @@ def test_in_bf16_the_error_is_no_larger_than_that_of_the_plain_way():
     for mine, theirs, true in zip(ours, plain, exact, strict=True):
         assert difference(mine.grad, true.grad) <= 1.1 * difference(theirs.grad, true.grad)
         assert difference(mine.grad, true.grad) <= 1e-2
+
+
+@pytest.mark.parametrize("confidence", [1.0, 40.0])
+def test_a_frozen_head_in_bf16_is_as_exact_however_well_it_predicts(confidence: float):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(3000, 64, generator=generator) / 4
+    wanted = torch.randint(3000, (60,), generator=generator)
+    hidden = (confidence * weight[wanted]).bfloat16().float()
+    exact, ours, plain = (hidden.clone().requires_grad_() for _ in range(3))
+    probability = plain_sums(exact, weight.bfloat16().float(), wanted).loss.div(-60).exp()
+    assert probability < 0.1 if confidence == 1 else probability > 0.99
+    plain_sums(exact, weight.bfloat16().float(), wanted).loss.backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        head_sums(ours, weight, wanted).loss.backward()
+        plain_sums(plain, weight, wanted).loss.backward()
+    assert difference(ours.grad, exact.grad) <= 1.1 * difference(plain.grad, exact.grad)
 
 
 class Largest(TorchDispatchMode):
@@ -116,7 +132,7 @@ class Largest(TorchDispatchMode):
 def test_no_tensor_is_larger_than_a_chunk_however_many_rows_and_words(
     rows: int, vocabulary: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(head, "CHUNK_LOGITS", 8000)
+    monkeypatch.setattr(chunk, "CHUNK_LOGITS", 8000)
     hidden = torch.randn(rows, 4, requires_grad=True)
     weight = torch.randn(vocabulary, 4)
     wanted = torch.randint(vocabulary, (rows,))
@@ -215,7 +231,7 @@ def check_against_plain(folder: Path, tune: dict[str, str], **options: Any) -> N
 def test_a_model_trains_as_with_its_own_head(
     tiny_checkpoint: Path, tune: str, checkpointing: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(head, "CHUNK_LOGITS", 2000)
+    monkeypatch.setattr(chunk, "CHUNK_LOGITS", 2000)
     check_against_plain(tiny_checkpoint, TUNES[tune], activation_checkpointing=checkpointing)
 
 
