@@ -23,10 +23,11 @@ from trainer.model.precision import product_dtype
 
 
 def spare_passes(model: PeftModel, adapter: str) -> None:
-    """Let the LoRA layers of a model compute like this.
+    """Let the LoRA layers of a model compute like this while they train.
 
-    They still do what PEFT does where more is asked of them than this one adapter: adapters that
-    are off, merged or several. So they do in compiled code, which spares passes its own way.
+    Evaluation is PEFT's, so that answers and metrics are to the bit what the adapter gives where
+    it is loaded by plain PEFT. So is what is asked of adapters that are off, merged or several, and
+    compiled code, which spares passes its own way.
     """
     for module in model.modules():
         if isinstance(module, LoraLayer):
@@ -38,7 +39,8 @@ def _forward(
     layer: Any, by_peft: Callable[..., Tensor], adapter: str, x: Tensor, *args: Any, **options: Any
 ) -> Tensor:
     more = args or options or layer.disable_adapters or layer.merged or layer.lora_variant
-    if more or layer.active_adapters != [adapter] or torch.compiler.is_compiling():
+    plain = layer.training and not more and layer.active_adapters == [adapter]
+    if not plain or torch.compiler.is_compiling():
         return by_peft(x, *args, **options)
     base, dropped = layer.get_base_layer(), _dropped(layer.lora_dropout[adapter], x)
     factors = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight, layer.scaling[adapter]
@@ -49,7 +51,7 @@ def _forward(
 
 def _dropped(dropout: nn.Module, x: Tensor) -> Tensor | None:
     """Return what LoRA is given where that is not `x` itself."""
-    if isinstance(dropout, nn.Identity) or not dropout.training:
+    if isinstance(dropout, nn.Identity):
         return None
     return dropout(x.float() if x.device.type == "cpu" else x)  # a CPU would scale in bf16
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.trainer.model.building import by_peft, load, logits, loss
+from trainer.model.modes import evaluating
 from trainer.model.parts import trainable_parameters
 
 EVERYWHERE = {"vision": "lora", "aligner": "lora"}
@@ -65,6 +66,16 @@ def test_quantised_layers_keep_their_own_product(tiny_checkpoint: Path, quantiza
     options: dict[str, Any] = {"dtype": "bf16", "quantization": quantization}
     model = adapted(tiny_checkpoint, **options)
     assert distance(computed(model), computed(by_peft(model))) < 0.1
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_evaluation_is_that_of_peft_to_the_bit(tiny_checkpoint: Path, quantization: str):
+    model = adapted(tiny_checkpoint, dtype="bf16", quantization=quantization)
+    in_training = logits(model)
+    with evaluating(model):
+        ours = logits(model)
+        assert torch.equal(ours, logits(by_peft(model)))
+    assert (in_training - ours).norm() / ours.norm() < 0.03  # bf16 rounds at other places
 
 
 def test_an_adapter_that_is_off_or_merged_is_left_to_peft(tiny_checkpoint: Path):
