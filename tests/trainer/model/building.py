@@ -89,6 +89,17 @@ def loss(model: Any, **options: Any) -> torch.Tensor:
     return nn.functional.cross_entropy(predicted[:, :-1].float().flatten(0, 1), wanted)
 
 
+def computed(model: Any) -> dict[str, torch.Tensor]:
+    """The loss of the batch and the gradients of all that is trained, always with one dropout."""
+    torch.manual_seed(0)
+    value = loss(model)
+    value.backward()
+    weights = trainable_parameters(model).items()
+    gradients = {name: it.grad for name, it in weights if it.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return {"loss": value.detach(), **gradients}
+
+
 def train(model: Any, steps: int = 3, learning_rate: float = 1e-3) -> list[float]:
     """The losses of a few AdamW steps."""
     optimizer = torch.optim.AdamW(trainable_parameters(model).values(), lr=learning_rate)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainer.model.building import by_peft, load, logits, loss
+from tests.trainer.model.building import by_peft, computed, load, logits, loss
 from trainer.model.modes import evaluating
 from trainer.model.parts import trainable_parameters
 
@@ -21,16 +21,6 @@ def adapted(checkpoint: Path, tune: dict[str, Any] | None = None, **options: Any
     for weight in trainable_parameters(model).values():
         weight.data = torch.randn(weight.shape, generator=generator) * 0.05
     return model
-
-
-def computed(model: Any) -> dict[str, Tensor]:
-    torch.manual_seed(0)  # of dropout
-    value = loss(model)
-    value.backward()
-    weights = trainable_parameters(model).items()
-    gradients = {name: it.grad for name, it in weights if it.grad is not None}
-    model.zero_grad(set_to_none=True)
-    return {"loss": value.detach(), **gradients}
 
 
 def distance(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
