@@ -59,6 +59,7 @@ class Checkpoint:
     heads: int
     attention: int  # heads times their width
     mlp: int  # of the experts that see one token, together
+    experts: int = 0  # that see one token; 0: there is one MLP
     vocabulary: int
     vision_layers: int
     vision_hidden: int
@@ -118,6 +119,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             heads=heads,
             attention=heads * width,
             mlp=_active_mlp(text),
+            experts=int(text.get("num_experts_per_tok") or 0),
             vocabulary=int(text["vocab_size"]),
             vision_layers=int(vision["depth"]),
             vision_hidden=vision_hidden,

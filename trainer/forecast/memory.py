@@ -8,18 +8,19 @@ The formula, in bytes; b is 2 for bf16 and 4 for fp32:
 - training: for LoRA rank x (in + out) values a layer, each with fp32 weight, fp32 gradient and the
   optimizer's moments (8 bytes, in 8 bits 2); for what is trained in full gradient and moments.
 - activations: of every layer that gradients pass through, for every token of the largest
-  micro-batch, 11 hidden + 4 attention + 5 MLP values; without LoRA's dropout 1.4 copies of the
-  inputs of its layers (5 hidden + attention + MLP) less; with LoRA in bf16 also 6 hidden values in
-  fp32, for norms and LoRA compute in it; eager attention also 2 probabilities a head and pair of
-  tokens. With activation checkpointing the input of every layer that is computed again, and one as
-  far as it is larger than the head, which is gone by then. A frozen vision tower keeps nothing.
-  Layers trained in full in bf16 keep a copy of their weights in it.
+  micro-batch, what its backward cannot make again: in the language model 2 hidden + 4.5 attention
+  + 2 MLP values, of a mixture of experts 3 MLP values and a hidden one an expert; in a tower 8
+  hidden + 1 MLP values; for LoRA's dropout one byte a value that its layers are given. Trained in
+  full, 4 hidden + 2.6 attention + 3.6 MLP values, in a tower half of the last. Eager attention
+  keeps 2 probabilities a head and pair of tokens. With activation checkpointing the input of every
+  layer that is computed again, and one, with 3 MLP values of its gradients (in a tower 2), as far
+  as it is larger than the head, which is gone by then.
+  A frozen vision tower keeps nothing. Layers trained in full in bf16 keep a copy of their weights.
 - head: 12 bytes (8 in fp32) a logit of a chunk, which are those of the tokens with a label or
   2^25, whichever is less, and for a frozen head on a CPU those of 1,024 words; a head that is
   trained also a gradient in fp32 and, in bf16, a copy.
   Activations and head are within 10 % of what the CPU takes for a 138 M model, see
-  tests/benchmarks/memory_forecast.py. On a GPU activations count 0.8 times: three runs on an H200
-  took 0.76 to 0.79 of what they would on the CPU.
+  tests/benchmarks/memory_forecast.py.
 - overhead: 1 GiB for CUDA, cuBLAS and what the allocator cannot use.
 """
 
@@ -39,8 +40,6 @@ LOGIT_BYTES = 12  # of the work on each in bf16, 4 less in fp32
 CONTEXT_BYTES = 2**30  # CUDA, cuBLAS and what the allocator cannot use
 MOMENT_BYTES = {"8bit": 2, "32bit": 8}
 VALUE_BYTES = {"bf16": 2, "fp32": 4}
-GPU_SHARE = 0.8  # of the activations that the CPU keeps
-DROPPED_COPIES = 1.4  # of the inputs of LoRA layers: a copy and a mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +92,10 @@ class Memory:
 def estimate_memory(config: RunConfig, checkpoint: Checkpoint, load: Load, *, gpu: bool) -> Memory:
     """Return what training takes on its device, by the formula above."""
     head = _head(config, checkpoint, load, gpu=gpu)
-    share = GPU_SHARE if gpu else 1.0
     return Memory(
         weights=round(_weights(config, checkpoint)),
         training=round(_training(config, checkpoint)),
-        activations=round(share * _activations(config, checkpoint, load, head)),
+        activations=round(_activations(config, checkpoint, load, head)),
         head=head,
         overhead=CONTEXT_BYTES,
     )
@@ -166,21 +164,20 @@ def _is_target(tensor: Tensor, targets: tuple[str, ...] | str) -> bool:
 
 def _activations(config: RunConfig, checkpoint: Checkpoint, load: Load, head: int) -> float:
     value_bytes = VALUE_BYTES[config.model.dtype]
-    language = load.tokens * _layer_bytes(
-        config, checkpoint.hidden, checkpoint.attention, checkpoint.mlp
-    )
+    language = load.tokens * _language_bytes(config, checkpoint)
     if config.model.attention == "eager":
         language += 2 * checkpoint.heads * load.tokens**2 * value_bytes
     inputs = load.tokens * checkpoint.hidden * value_bytes
     again = config.model.recomputed_layers("language", checkpoint.layers)
-    kept = _kept(checkpoint.layers, language, inputs, again, head)
+    work = 3 * load.tokens * checkpoint.mlp * value_bytes
+    kept = _kept(checkpoint.layers, language, inputs, again, head - work)
     kept += _copies(config, checkpoint)
     if config.tune.vision != "frozen":
-        hidden, mlp = checkpoint.vision_hidden, checkpoint.vision_mlp / 2
-        tower = load.patches * _layer_bytes(config, hidden, hidden, mlp)
-        inputs = load.patches * hidden * value_bytes
+        tower = load.patches * _tower_bytes(config, checkpoint)
+        inputs = load.patches * checkpoint.vision_hidden * value_bytes
         again = config.model.recomputed_layers("vision", checkpoint.vision_layers)
-        kept += _kept(checkpoint.vision_layers, tower, inputs, again, head)
+        work = 2 * load.patches * checkpoint.vision_mlp * value_bytes
+        kept += _kept(checkpoint.vision_layers, tower, inputs, again, head - work)
     return kept
 
 
@@ -193,21 +190,29 @@ def _copies(config: RunConfig, checkpoint: Checkpoint) -> int:
     return sum(tensor.elements for tensor in full) * VALUE_BYTES[config.model.dtype]
 
 
-def _layer_bytes(config: RunConfig, hidden: int, attention: int, mlp: float) -> float:
-    """Return what a layer keeps of a token for the backward pass.
+def _language_bytes(config: RunConfig, checkpoint: Checkpoint) -> float:
+    """Return what a layer of the language model keeps of a token for the backward pass."""
+    hidden, attention, mlp = checkpoint.hidden, checkpoint.attention, checkpoint.mlp
+    value_bytes, mode = VALUE_BYTES[config.model.dtype], config.tune.language
+    if mode == "full":
+        return (4 * hidden + 2.6 * attention + 3.6 * mlp) * value_bytes
+    experts = checkpoint.experts
+    behind_gates = 3 * mlp + experts * hidden if experts else 2 * mlp
+    drops = mode == "lora" and config.tune.dropout
+    masks = 5 * hidden + attention + (0 if experts else mlp) if drops else 0
+    return (2 * hidden + 4.5 * attention + behind_gates) * value_bytes + masks
 
-    The MLP of a language layer has a gate: of one without, half the width counts.
-    """
-    tune = config.tune
-    lora = "lora" in (tune.vision, tune.aligner, tune.language)
-    values = 11 * hidden + 4 * attention + 5 * mlp
-    if not (lora and tune.dropout):
-        values -= DROPPED_COPIES * (5 * hidden + attention + mlp)
-    in_fp32 = 6 * hidden if lora and config.model.dtype == "bf16" else 0
-    return values * VALUE_BYTES[config.model.dtype] + in_fp32 * FP32_BYTES
+
+def _tower_bytes(config: RunConfig, checkpoint: Checkpoint) -> float:
+    """Return what a layer of the vision tower keeps of a patch for the backward pass."""
+    hidden, mlp = checkpoint.vision_hidden, checkpoint.vision_mlp
+    value_bytes, mode = VALUE_BYTES[config.model.dtype], config.tune.vision
+    if mode == "full":
+        return (6.6 * hidden + 1.8 * mlp) * value_bytes
+    return (8 * hidden + mlp) * value_bytes + (3 * hidden + mlp if config.tune.dropout else 0)
 
 
-def _kept(layers: int, layer: float, inputs: float, again: range, head: int) -> float:
+def _kept(layers: int, layer: float, inputs: float, again: range, room: int) -> float:
     """Return how many bytes of a tower's layers stay until the backward pass.
 
     Args:
@@ -215,12 +220,12 @@ def _kept(layers: int, layer: float, inputs: float, again: range, head: int) -> 
         layer: What each keeps.
         inputs: What is kept of each that is computed again.
         again: Those that are computed again.
-        head: What the head takes meanwhile, in which one layer fits.
+        room: What the head takes meanwhile, less what the work on a layer takes.
 
     """
     kept = len(again) * inputs + (layers - len(again)) * layer
     last_again = layers - 1 in again  # else a later one makes room for it in the backward
-    return kept + (max(0.0, layer - head) if last_again else 0.0)
+    return kept + (max(0.0, layer - room) if last_again else 0.0)
 
 
 def what_to_lower(config: RunConfig, memory: Memory) -> str:

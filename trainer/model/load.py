@@ -21,6 +21,7 @@ from trainer.model.download import ensure_local
 from trainer.model.errors import ModelError
 from trainer.model.gated import gate_in_place
 from trainer.model.needed_rows import spare_rows
+from trainer.model.norms import keep_inputs_of_norms
 from trainer.model.parts import (
     HEAD,
     PARTS,
@@ -32,6 +33,7 @@ from trainer.model.parts import (
 )
 from trainer.model.patches import embed_patches_by_products
 from trainer.model.recompute import recompute_activations
+from trainer.model.rematerialize import note_results
 from trainer.model.segments import attend_by_segment
 from trainer.model.start import start_from_adapter
 from trainer.model.weights import is_adapter
@@ -91,6 +93,8 @@ def load_base(
     _check_quantized(folder, model)
     embed_patches_by_products(model.model.visual)
     gate_in_place(model)
+    keep_inputs_of_norms(model)
+    note_results(model.model.visual)
     attend_by_segment(model, device)
     for part in (model.config, model.config.text_config):
         part.use_cache = False

@@ -1,15 +1,18 @@
-"""Compute frozen layers with LoRA in fewer passes over their results than PEFT takes.
+"""Compute frozen layers with LoRA in fewer passes over their results than PEFT takes, keeping less.
 
 N rows, I inputs, O outputs, r rank
 
 PEFT makes of `base(x) + B(A(x)) * scaling` two products of size (N, O), scales one and adds them,
 and its backward goes the same way again. Here products add to what is there already, and scale as
 they go. It is the same sum; only its roundings differ.
+
+For the gradient of A a layer's input is needed. Where a recipe is noted on it, it is made again
+instead of kept, and of dropout the mask is kept, one byte a value.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
@@ -20,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from trainer.model.precision import product_dtype
+from trainer.model.rematerialize import Recipe, recipe_of
 
 
 def spare_passes(model: PeftModel, adapter: str) -> None:
@@ -42,29 +46,86 @@ def _forward(
     plain = layer.training and not more and layer.active_adapters == [adapter]
     if not plain or torch.compiler.is_compiling():
         return by_peft(x, *args, **options)
-    base, dropped = layer.get_base_layer(), _dropped(layer.lora_dropout[adapter], x)
-    factors = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight, layer.scaling[adapter]
+    base = layer.get_base_layer()
+    branch = _Branch(
+        layer.scaling[adapter], product_dtype(x), _mask(layer.lora_dropout[adapter], x)
+    )
+    low, high = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
     if isinstance(layer, Linear):
-        return _AdaptedLinear.apply(x, dropped, base.weight, base.bias, *factors)  # pyright: ignore
-    return _with_low_rank(base(x), x if dropped is None else dropped, *factors)
+        return _AdaptedLinear.apply(  # pyright: ignore[reportReturnType]
+            x, low, high, base.weight, base.bias, branch, recipe_of(x)
+        )
+    return _WithBranch.apply(base(x), x, low, high, branch, recipe_of(x))  # pyright: ignore
 
 
-def _dropped(dropout: nn.Module, x: Tensor) -> Tensor | None:
-    """Return what LoRA is given where that is not `x` itself."""
+class _Mask(NamedTuple):
+    """What dropout leaves of values."""
+
+    kept: Tensor  # uint8, shaped as they are, 1 or 0; bool takes a CPU nine times as long to read
+    factor: float
+
+    def of(self, values: Tensor) -> Tensor:
+        """Return them with the rest dropped: in fp32 on a CPU, which would scale in bf16."""
+        if values.device.type == "cpu":
+            return self.kept.float().mul_(values).mul_(self.factor)
+        return torch.ops.aten.native_dropout_backward(
+            values, self.kept.view(torch.bool), self.factor
+        )
+
+
+def _mask(dropout: nn.Module, x: Tensor) -> _Mask | None:
     if isinstance(dropout, nn.Identity):
         return None
-    return dropout(x.float() if x.device.type == "cpu" else x)  # a CPU would scale in bf16
+    assert isinstance(dropout, nn.Dropout), dropout
+    kept = torch.empty_like(x, dtype=torch.uint8).bernoulli_(1 - dropout.p)
+    return _Mask(kept, 1 / (1 - dropout.p))
 
 
-def _with_low_rank(
-    frozen: Tensor, source: Tensor, low: Tensor, high: Tensor, scaling: float
-) -> Tensor:
-    """Return the result of a base layer that is no plain product, with LoRA's added."""
-    dtype = product_dtype(source)
-    with torch.autocast(source.device.type, enabled=False):
-        inner = functional.linear(source.to(dtype), low.to(dtype)).flatten(0, -2)  # (N, r)
-        rows = frozen.to(dtype).flatten(0, -2)  # (N, O)
-        return torch.addmm(rows, inner, high.to(dtype).T, alpha=scaling).view(frozen.shape)
+class _Branch(NamedTuple):
+    """LoRA's share of the result of a layer, in one forward and its backward."""
+
+    scaling: float
+    dtype: torch.dtype  # of its products
+    mask: _Mask | None
+
+    def source(self, x: Tensor) -> Tensor:
+        """Return the rows that A is given: (N, I)."""
+        return (x if self.mask is None else self.mask.of(x)).to(self.dtype).flatten(0, -2)
+
+    def inner_gradient(self, of_result: Tensor, high: Tensor) -> Tensor:
+        """Return the gradient to A's results from that to the layer's: (N, r) from (N, O)."""
+        return (of_result @ high).mul_(self.scaling)
+
+    def factor_gradients(
+        self, source: Tensor, inner: Tensor, of_inner: Tensor, of_result: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the gradients to A and B."""
+        return of_inner.T @ source, (of_result.T @ inner).mul_(self.scaling)
+
+    def add_gradient(self, of_x: Tensor | None, of_inner: Tensor, low: Tensor) -> Tensor:
+        """Return the gradient to x, LoRA's share added to what is there: (N, I)."""
+        if self.mask is None and of_x is not None:
+            return torch.addmm(of_x, of_inner, low, out=of_x)
+        of_source = of_inner @ low
+        if self.mask is not None:
+            of_source = self.mask.of(of_source.view(self.mask.kept.shape)).flatten(0, -2)
+        return of_source if of_x is None else of_x.add_(of_source)
+
+
+def _keep(ctx: Any, branch: _Branch, recipe: Recipe, *tensors: Tensor) -> None:
+    """Keep tensors for the backward, and what A's input is made of."""
+    mask = branch.mask
+    ctx.branch, ctx.factor = branch._replace(mask=None), mask and mask.factor
+    ctx.make, ctx.count = recipe.make, len(tensors)
+    ctx.save_for_backward(*tensors, mask and mask.kept, *recipe.inputs)
+
+
+def _kept(ctx: Any) -> tuple[_Branch, Tensor, tuple[Tensor, ...]]:
+    """Return the branch, the rows that A was given and the tensors that were kept."""
+    saved = ctx.saved_tensors  # once: what is computed again may be asked for only once
+    tensors, (kept, *inputs) = saved[: ctx.count], saved[ctx.count :]
+    branch = ctx.branch._replace(mask=None if kept is None else _Mask(kept, ctx.factor))
+    return branch, branch.source(ctx.make(*inputs)), tensors
 
 
 class _AdaptedLinear(Function):
@@ -74,23 +135,21 @@ class _AdaptedLinear(Function):
     def forward(  # noqa: PLR0913
         ctx: Any,
         x: Tensor,
-        dropped: Tensor | None,
-        weight: Tensor,
-        bias: Tensor | None,
         low: Tensor,
         high: Tensor,
-        scaling: float,
+        weight: Tensor,
+        bias: Tensor | None,
+        branch: _Branch,
+        recipe: Recipe,
     ) -> Tensor:
-        dtype = product_dtype(x)
+        dtype = branch.dtype
         with torch.autocast(x.device.type, enabled=False):
             weight, low, high = weight.to(dtype), low.to(dtype), high.to(dtype)
             rows = x.to(dtype).flatten(0, -2)  # (N, I)
-            source = rows if dropped is None else dropped.to(dtype).flatten(0, -2)
-            inner = source @ low.T  # (N, r)
+            inner = branch.source(x) @ low.T  # (N, r)
             result = functional.linear(rows, weight, None if bias is None else bias.to(dtype))
-            torch.addmm(result, inner, high.T, alpha=scaling, out=result)
-        ctx.save_for_backward(source, inner, weight, low, high)
-        ctx.scaling, ctx.drops = scaling, dropped is not None
+            torch.addmm(result, inner, high.T, alpha=branch.scaling, out=result)
+        _keep(ctx, branch, recipe, inner, low, high, weight)
         return result.unflatten(0, x.shape[:-1])
 
     @staticmethod
@@ -98,16 +157,49 @@ class _AdaptedLinear(Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, upstream: Tensor
     ) -> tuple[Tensor | None, ...]:
-        source, inner, weight, low, high = ctx.saved_tensors
+        branch, source, (inner, low, high, weight) = _kept(ctx)
         of_result = upstream.flatten(0, -2)  # (N, O)
-        of_inner = (of_result @ high).mul_(ctx.scaling)  # (N, r)
-        of_low, of_high = of_inner.T @ source, (of_result.T @ inner).mul_(ctx.scaling)
-        of_x = of_result @ weight if ctx.needs_input_grad[0] else None  # (N, I)
-        of_dropped = None
-        if ctx.drops:
-            of_dropped = (of_inner @ low).view(*upstream.shape[:-1], -1)
-        elif of_x is not None:
-            torch.addmm(of_x, of_inner, low, out=of_x)
-        if of_x is not None:
+        of_inner = branch.inner_gradient(of_result, high)
+        of_factors = branch.factor_gradients(source, inner, of_inner, of_result)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = branch.add_gradient(of_result @ weight, of_inner, low)
             of_x = of_x.view(*upstream.shape[:-1], -1)
-        return of_x, of_dropped, None, None, of_low, of_high, None
+        return of_x, *of_factors, None, None, None, None
+
+
+class _WithBranch(Function):
+    """LoRA added to the result of a frozen layer that is no plain product."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0913
+        ctx: Any,
+        frozen: Tensor,
+        x: Tensor,
+        low: Tensor,
+        high: Tensor,
+        branch: _Branch,
+        recipe: Recipe,
+    ) -> Tensor:
+        dtype = branch.dtype
+        with torch.autocast(x.device.type, enabled=False):
+            low, high = low.to(dtype), high.to(dtype)
+            inner = branch.source(x) @ low.T  # (N, r)
+            rows = frozen.to(dtype).flatten(0, -2)  # (N, O)
+            result = torch.addmm(rows, inner, high.T, alpha=branch.scaling)
+        _keep(ctx, branch, recipe, inner, low, high)
+        return result.view(frozen.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, upstream: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        branch, source, (inner, low, high) = _kept(ctx)
+        of_result = upstream.flatten(0, -2)  # (N, O)
+        of_inner = branch.inner_gradient(of_result, high)
+        of_factors = branch.factor_gradients(source, inner, of_inner, of_result)
+        of_x = None
+        if ctx.needs_input_grad[1]:
+            of_x = branch.add_gradient(None, of_inner, low).view(*upstream.shape[:-1], -1)
+        return upstream, of_x, *of_factors, None, None

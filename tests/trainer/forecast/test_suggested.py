@@ -24,7 +24,7 @@ def test_four_bits_want_less_than_sixteen_and_the_low_memory_preset_least():
 
 def test_the_smallest_model_trains_on_a_card_of_12_gb_with_the_defaults():
     smallest = next(model for model in SUGGESTED_MODELS if "Qwen3-VL-2B" in model.path)
-    assert 8 * GIB < memory_wanted(smallest).qlora_memory_bytes < 12 * GIB
+    assert 7 * GIB < memory_wanted(smallest).qlora_memory_bytes < 12 * GIB
 
 
 def test_experts_keep_a_mixture_from_shrinking_much():
