@@ -48,7 +48,7 @@ def _forward(
         return by_peft(x, *args, **options)
     base = layer.get_base_layer()
     branch = _Branch(
-        layer.scaling[adapter], product_dtype(x), _mask(layer.lora_dropout[adapter], x)
+        layer.scaling[adapter], product_dtype(x), mask_of(layer.lora_dropout[adapter], x)
     )
     low, high = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
     if isinstance(layer, Linear):
@@ -58,7 +58,7 @@ def _forward(
     return _WithBranch.apply(base(x), x, low, high, branch, recipe_of(x))  # pyright: ignore
 
 
-class _Mask(NamedTuple):
+class Mask(NamedTuple):
     """What dropout leaves of values."""
 
     kept: Tensor  # uint8, shaped as they are, 1 or 0; bool takes a CPU nine times as long to read
@@ -73,12 +73,13 @@ class _Mask(NamedTuple):
         )
 
 
-def _mask(dropout: nn.Module, x: Tensor) -> _Mask | None:
+def mask_of(dropout: nn.Module, x: Tensor) -> Mask | None:
+    """Draw what a dropout layer would leave of x; None where there is none."""
     if isinstance(dropout, nn.Identity):
         return None
     assert isinstance(dropout, nn.Dropout), dropout
     kept = torch.empty_like(x, dtype=torch.uint8).bernoulli_(1 - dropout.p)
-    return _Mask(kept, 1 / (1 - dropout.p))
+    return Mask(kept, 1 / (1 - dropout.p))
 
 
 class _Branch(NamedTuple):
@@ -86,7 +87,7 @@ class _Branch(NamedTuple):
 
     scaling: float
     dtype: torch.dtype  # of its products
-    mask: _Mask | None
+    mask: Mask | None
 
     def source(self, x: Tensor) -> Tensor:
         """Return the rows that A is given: (N, I)."""
@@ -124,7 +125,7 @@ def _kept(ctx: Any) -> tuple[_Branch, Tensor, tuple[Tensor, ...]]:
     """Return the branch, the rows that A was given and the tensors that were kept."""
     saved = ctx.saved_tensors  # once: what is computed again may be asked for only once
     tensors, (kept, *inputs) = saved[: ctx.count], saved[ctx.count :]
-    branch = ctx.branch._replace(mask=None if kept is None else _Mask(kept, ctx.factor))
+    branch = ctx.branch._replace(mask=None if kept is None else Mask(kept, ctx.factor))
     return branch, branch.source(ctx.make(*inputs)), tensors
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.trainer.model.building import by_peft, computed, load, logits, loss
+from trainer.model.low_rank import mask_of
 from trainer.model.modes import evaluating
 from trainer.model.parts import trainable_parameters
 
@@ -79,3 +80,18 @@ def test_an_adapter_that_is_off_or_merged_is_left_to_peft(tiny_checkpoint: Path)
     model.unmerge_adapter()
     assert torch.allclose(merged, ours, atol=1e-5)
     assert not torch.allclose(base, ours, atol=1e-2)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_keeps_its_share_and_scales_it(device: str, dtype: torch.dtype):
+    torch.manual_seed(0)
+    x = torch.randn(50, 40, 64, device=device).to(dtype)
+    mask = mask_of(nn.Dropout(0.3), x)
+    assert mask is not None
+    dropped = mask.of(x)
+    assert 0.69 < float((dropped != 0).float().mean()) < 0.71
+    assert torch.equal(dropped != 0, mask.kept.bool())
+    wanted = torch.where(mask.kept.bool(), x.float() / 0.7, 0)
+    assert torch.allclose(dropped.float(), wanted, rtol=2 * torch.finfo(dropped.dtype).eps)
+    assert mask_of(nn.Identity(), x) is None

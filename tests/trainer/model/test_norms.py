@@ -53,7 +53,7 @@ def norm_of(family: dict[str, Path], dtype: torch.dtype) -> tuple[Any, Tensor, T
     """Return a norm with weights of all sizes, an input and the gradient to its result."""
     generator = torch.Generator().manual_seed(0)
     model = load(family["qwen3_vl"])
-    norm = type(norms(model)[0])(WIDTH).to(dtype).requires_grad_(False)
+    norm: Any = type(norms(model)[0])(WIDTH).to(dtype).requires_grad_(False)
     norm.weight.copy_(torch.randn(WIDTH, generator=generator))
     x, upstream = (3 * torch.randn(5, 7, WIDTH, generator=generator) for _ in range(2))
     return norm, x.to(dtype), upstream.to(dtype)
