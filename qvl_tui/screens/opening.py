@@ -1,5 +1,6 @@
 """The top of a run, on the screen while the rest of the run's screen is still being loaded."""
 
+import asyncio
 from collections.abc import Callable
 
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from trainer.run.about import read_about
 from trainer.run.layout import RunLayout
 
 PATIENCE_SECONDS = 0.25  # with a disk that does not answer
+LAYOUT_LOOK_SECONDS = 0.01  # between looks at whether the screen was laid out
 
 
 class OpeningScreen(Screen[None]):
@@ -42,5 +44,7 @@ class OpeningScreen(Screen[None]):
 
     async def _show(self, feed: Feed) -> None:
         await feed.turn_within(PATIENCE_SECONDS)
+        while not self._header.size.width:  # a quick disk can answer before the first layout
+            await asyncio.sleep(LAYOUT_LOOK_SECONDS)
         self._header.show(feed, self.desk.now())
         self.call_after_refresh(self._then)

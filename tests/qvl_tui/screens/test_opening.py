@@ -3,9 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from textual.app import App
 
 from qvl_tui.desk import Desk
+from qvl_tui.feed import Feed
 from qvl_tui.once import text_of
 from qvl_tui.screens.opening import OpeningScreen
 from tests.qvl_tui.recorded import record_run
@@ -40,6 +42,16 @@ def test_a_runs_name_and_newest_numbers_are_shown_before_its_screen_is_loaded(tm
     assert "shapes" in picture
     assert "s/step" in picture
     assert still_read == 0
+
+
+def test_a_disk_that_answers_before_the_first_layout_is_drawn_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async def at_once(_feed: Feed, _seconds: float) -> None: ...
+
+    monkeypatch.setattr(Feed, "turn_within", at_once)
+    picture, _ = opened(record_run(tmp_path, "shapes", steps=5))
+    assert "shapes" in picture
 
 
 def test_a_run_whose_files_cannot_be_read_leads_on_all_the_same(tmp_path: Path):
