@@ -93,15 +93,12 @@ class _Branch(NamedTuple):
         """Return the rows that A is given: (N, I)."""
         return (x if self.mask is None else self.mask.of(x)).to(self.dtype).flatten(0, -2)
 
-    def inner_gradient(self, of_result: Tensor, high: Tensor) -> Tensor:
-        """Return the gradient to A's results from that to the layer's: (N, r) from (N, O)."""
-        return (of_result @ high).mul_(self.scaling)
-
-    def factor_gradients(
-        self, source: Tensor, inner: Tensor, of_inner: Tensor, of_result: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the gradients to A and B."""
-        return of_inner.T @ source, (of_result.T @ inner).mul_(self.scaling)
+    def gradients(
+        self, source: Tensor, inner: Tensor, high: Tensor, of_result: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients to A's results (N, r), A and B from that to the layer's (N, O)."""
+        of_inner = (of_result @ high).mul_(self.scaling)
+        return of_inner, of_inner.T @ source, (of_result.T @ inner).mul_(self.scaling)
 
     def add_gradient(self, of_x: Tensor | None, of_inner: Tensor, low: Tensor) -> Tensor:
         """Return the gradient to x, LoRA's share added to what is there: (N, I)."""
@@ -147,7 +144,8 @@ class _AdaptedLinear(Function):
         with torch.autocast(x.device.type, enabled=False):
             weight, low, high = weight.to(dtype), low.to(dtype), high.to(dtype)
             rows = x.to(dtype).flatten(0, -2)  # (N, I)
-            inner = branch.source(x) @ low.T  # (N, r)
+            source = rows if branch.mask is None else branch.source(x)
+            inner = source @ low.T  # (N, r)
             result = functional.linear(rows, weight, None if bias is None else bias.to(dtype))
             torch.addmm(result, inner, high.T, alpha=branch.scaling, out=result)
         _keep(ctx, branch, recipe, inner, low, high, weight)
@@ -160,8 +158,7 @@ class _AdaptedLinear(Function):
     ) -> tuple[Tensor | None, ...]:
         branch, source, (inner, low, high, weight) = _kept(ctx)
         of_result = upstream.flatten(0, -2)  # (N, O)
-        of_inner = branch.inner_gradient(of_result, high)
-        of_factors = branch.factor_gradients(source, inner, of_inner, of_result)
+        of_inner, *of_factors = branch.gradients(source, inner, high, of_result)
         of_x = None
         if ctx.needs_input_grad[0]:
             of_x = branch.add_gradient(of_result @ weight, of_inner, low)
@@ -197,9 +194,7 @@ class _WithBranch(Function):
         ctx: Any, upstream: Tensor
     ) -> tuple[Tensor | None, ...]:
         branch, source, (inner, low, high) = _kept(ctx)
-        of_result = upstream.flatten(0, -2)  # (N, O)
-        of_inner = branch.inner_gradient(of_result, high)
-        of_factors = branch.factor_gradients(source, inner, of_inner, of_result)
+        of_inner, *of_factors = branch.gradients(source, inner, high, upstream.flatten(0, -2))
         of_x = None
         if ctx.needs_input_grad[1]:
             of_x = branch.add_gradient(None, of_inner, low).view(*upstream.shape[:-1], -1)

@@ -1,6 +1,7 @@
 """Small models, batches and training steps that the tests of this folder share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from trainer.config.model import ModelConfig, TuneConfig
 from trainer.config.schema import DataConfig, RunConfig
+from trainer.model.body import base_of
 from trainer.model.load import load_trainable
 from trainer.model.parts import trainable_parameters
 from trainer.run.events import AnyEvent
@@ -46,10 +48,35 @@ def load(
 
 def by_peft(model: Any) -> Any:
     """The same model, its LoRA layers computing as PEFT wrote them."""
-    for layer in model.modules():
-        if isinstance(layer, LoraLayer):
-            vars(layer).pop("forward")
+    return as_written(model, (it for it in model.modules() if isinstance(it, LoraLayer)))
+
+
+def as_written(model: Any, modules: Iterable[Any]) -> Any:
+    """The same model, these modules of it computing as their classes were written."""
+    for module in modules:
+        vars(module).pop("forward")
     return model
+
+
+@contextmanager
+def kept_tensors() -> Iterator[dict[int, torch.Tensor]]:
+    """What the forward inside keeps for the backward, one tensor of every storage."""
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield kept
+
+
+def kept_by_body(model: Any) -> dict[int, torch.Tensor]:
+    """What the forward of all but the head keeps for the backward."""
+    with kept_tensors() as kept:
+        result = base_of(model).model(**batch(model), use_cache=False).last_hidden_state
+    assert result.requires_grad
+    return kept
 
 
 def batch(model: Any, *, images: bool = True, seed: int = 0) -> dict[str, torch.Tensor]:

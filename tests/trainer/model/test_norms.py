@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.trainer.model.building import computed, load, logits
+from tests.trainer.model.building import as_written, computed, kept_tensors, load, logits
 from trainer.model.body import base_of
 from trainer.model.norms import keep_inputs_of_norms
 
@@ -17,13 +17,6 @@ WIDTH = 96
 def norms(model: Any) -> list[nn.Module]:
     """Return the norms that compute by one function."""
     return [it for it in base_of(model).modules() if type(it).__name__.endswith("RMSNorm")]
-
-
-def as_written(model: Any) -> Any:
-    """Return the same model, its norms computing as transformers wrote them."""
-    for module in norms(model):
-        vars(module).pop("forward")
-    return model
 
 
 def distance(found: Tensor, wanted: Tensor) -> float:
@@ -39,7 +32,7 @@ def test_results_are_the_same_to_the_bit_and_gradients_alike(
     assert len(norms(model)) > 8
     ours = computed(model)
     result = logits(model)
-    theirs = computed(as_written(model))
+    theirs = computed(as_written(model, norms(model)))
     assert torch.equal(logits(model), result)
     assert torch.equal(ours["loss"], theirs["loss"])
     assert len(ours) > 50
@@ -86,13 +79,7 @@ def test_nothing_is_kept_but_input_and_scale(families: dict[str, Path]):
     norm, x, _ = norm_of(families, torch.bfloat16)
     keep_inputs_of_norms(norm)
     x.requires_grad_()
-    kept: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.data_ptr()] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with kept_tensors() as kept:
         norm(x)
     shapes = sorted(tuple(tensor.shape) for tensor in kept.values())
     assert shapes == [(5, 7, 1), (5, 7, WIDTH), (WIDTH,)]
@@ -104,5 +91,5 @@ def test_norms_that_are_trained_compute_as_they_were_written(tiny_checkpoint: Pa
     ours = computed(model)
     trained = [name for name in ours if name.endswith("layernorm.weight")]
     assert len(trained) > 4
-    theirs = computed(as_written(model))
+    theirs = computed(as_written(model, norms(model)))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

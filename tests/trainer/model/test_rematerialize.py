@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainer.model.building import batch, by_peft, computed, load
+from tests.trainer.model.building import by_peft, computed, kept_by_body, load
 from trainer.model import low_rank
-from trainer.model.body import base_of
 from trainer.model.rematerialize import Once, Recipe, noted, recipe_of
 
 EVERYWHERE = {"vision": "lora", "aligner": "lora"}
@@ -59,18 +58,8 @@ def test_gradients_are_to_the_bit_those_of_inputs_that_are_kept(
 def bytes_kept(model: Any) -> int:
     """Return what the forward keeps for the backward beside weights."""
     weights = {it.untyped_storage().data_ptr() for it in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = base_of(model).model(**batch(model), use_cache=False).last_hidden_state
-    assert result.requires_grad
-    return sum(kept.values())
+    kept = kept_by_body(model).items()
+    return sum(it.untyped_storage().nbytes() for place, it in kept if place not in weights)
 
 
 @pytest.mark.parametrize("tune", [{}, EVERYWHERE], ids=["language", "everywhere"])
