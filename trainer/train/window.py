@@ -80,10 +80,11 @@ class Forward:
             inputs = self.inputs_with_pixels(batch)
         else:
             inputs = {**batch.token_inputs(device), "mm_encoder_outputs": self._features(batch)}
-        if batch.rope is not None:  # the model would ask the device for every length
-            inputs["position_ids"] = moved(batch.rope, device)
         if batch.packed:
             inputs |= packed_inputs(self.model, inputs["position_ids"], batch.lengths)
+        else:  # padding lies behind a sample, where none of its tokens looks
+            del inputs["attention_mask"]
+            inputs["position_ids"] = moved(_padded_positions(batch), device)
         return inputs, batch.labels
 
     def inputs_with_pixels(self, batch: Batch) -> dict[str, Any]:
@@ -100,6 +101,13 @@ class Forward:
     def pixel_dtype(self) -> torch.dtype:
         """The precision pixels are given in: that of the frozen weights."""
         return self.model.config.dtype  # pyright: ignore
+
+
+def _padded_positions(batch: Batch) -> torch.Tensor:
+    """Positions of the rotary embedding, (3, B, T); the model would ask the device for lengths."""
+    if batch.rope is not None:
+        return batch.rope
+    return torch.arange(batch.input_ids.shape[1]).expand(3, batch.samples, -1)
 
 
 def accumulate_gradients(forward: Forward, window: Window) -> Gradients:

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -11,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from trainer.config.load import load_config
@@ -83,8 +85,11 @@ def pictures(path: str, count: int) -> list[Image.Image]:
     return found
 
 
-def test_loss_and_every_gradient_equal_a_plain_forward(config_of: LoadConfig):
-    config = config_of(*FULL)
+@pytest.mark.parametrize("with_text_only", [False, True])
+def test_loss_and_every_gradient_equal_a_plain_forward(
+    config_of: LoadConfig, mixed_shapes: Path, with_text_only: bool
+):
+    config = config_of(*FULL, *([f"data.train={mixed_shapes}"] if with_text_only else []))
     forward = forward_of(config)
     window = window_of(config, forward.preprocessing, 4)
     ours = accumulate_gradients(forward, window)
@@ -94,6 +99,8 @@ def test_loss_and_every_gradient_equal_a_plain_forward(config_of: LoadConfig):
     processor = AutoImageProcessor.from_pretrained(config.model.path, backend="pil")
     seen = processor(images=pictures(config.data.train[0], 4), return_tensors="pt")
     (batch,) = window.batches
+    assert batch.attention_mask is not None
+    assert batch.tokens < batch.positions
     logits = plain(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
@@ -107,6 +114,50 @@ def test_loss_and_every_gradient_equal_a_plain_forward(config_of: LoadConfig):
 
     assert ours.mean("loss") == pytest.approx(loss.item(), rel=1e-6)
     assert_equal(gradients_of(forward.model), gradients_of(plain))
+
+
+class SeenMasks(TorchDispatchMode):
+    """Takes down the mask of every call of sdpa's fast kernel, and whether it was causal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[bool, torch.Tensor | None]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default:
+            is_causal = len(args) > 4 and args[4]
+            self.seen.append((is_causal, (kwargs or {}).get("attn_mask")))
+        return func(*args, **(kwargs or {}))
+
+
+def test_padding_costs_attention_no_mask(config_of: LoadConfig, mixed_shapes: Path):
+    config = config_of(*LORA, f"data.train={mixed_shapes}")
+    forward = forward_of(config)
+    with SeenMasks() as masks:
+        accumulate_gradients(forward, window_of(config, forward.preprocessing, 4))
+    assert any(is_causal for is_causal, _ in masks.seen)
+    assert [mask for _, mask in masks.seen if mask is not None] == []
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("checkpointing", ["off", "all"])
+def test_what_lies_in_the_padding_does_not_change_a_bit(
+    config_of: LoadConfig, mixed_shapes: Path, attention: str, checkpointing: str
+):
+    options = (f"model.attention={attention}", f"model.activation_checkpointing={checkpointing}")
+    config = config_of(*FULL, *options, f"data.train={mixed_shapes}")
+    forward = forward_of(config)
+    window = window_of(config, forward.preprocessing, 4)
+    before = (accumulate_gradients(forward, window), gradients_of(forward.model))
+    forward.model.zero_grad(set_to_none=True)
+    (batch,) = window.batches
+    assert batch.attention_mask is not None
+    padding = batch.attention_mask == 0
+    assert padding.sum() > batch.samples
+    batch.input_ids[padding] = torch.randint(256, (int(padding.sum()),))
+    after = (accumulate_gradients(forward, window), gradients_of(forward.model))
+    assert after[0].mean("loss") == before[0].mean("loss")
+    torch.testing.assert_close(after[1], before[1], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("options", [FULL, LORA], ids=["full", "lora"])
