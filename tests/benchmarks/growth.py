@@ -31,6 +31,7 @@ from trainer.demo.tiny import build_tiny_checkpoint
 RECORDS = (250, 1_000, 4_000)
 PIXELS = (256, 352, 512)  # a side: 64, 121 and 256 visual tokens
 WORKERS = 2
+ANSWER_TOKENS = 60
 WIDTH, HEIGHT, LEFT, BOTTOM = 380, 240, 60, 40  # of a panel, in pixels
 
 
@@ -69,7 +70,9 @@ class Found:
 def begin(case: Case, checkpoint: Path, folder: Path, wanted_steps: tuple[int, int]) -> Side:
     """Start training on a data set; it waits for its turn."""
     folder.mkdir()
-    data = write_pictures(folder / "data.jsonl", records=case.records, pixels=case.pixels)
+    data = write_pictures(
+        folder / "data.jsonl", records=case.records, pixels=case.pixels, answer_tokens=ANSWER_TOKENS
+    )
     options = [
         *(f"model.path={checkpoint}", f"data.train={data}", f"data.workers={WORKERS}"),
         *(f"data.cache_dir={folder / 'cache'}", "model.dtype=fp32", "model.quantization=none"),

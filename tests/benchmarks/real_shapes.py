@@ -28,6 +28,7 @@ from trainer.run.tail import EventTail
 QVL = (sys.executable, "-c", "from qvl_tui.cli import main; main()")
 RECORDS = 96
 PICTURE_PIXELS = 1024  # a side; 32 pixels make a visual token
+ANSWER_TOKENS = 60
 METHODS = {"lora": "none", "nf4": "nf4"}
 
 
@@ -75,7 +76,12 @@ def main() -> None:
     print(f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        data = write_pictures(folder / "train.jsonl", records=RECORDS, pixels=PICTURE_PIXELS)
+        data = write_pictures(
+            folder / "train.jsonl",
+            records=RECORDS,
+            pixels=PICTURE_PIXELS,
+            answer_tokens=ANSWER_TOKENS,
+        )
         for wanted in arguments.wanted:
             size, _, method = wanted.partition(":")
             model = folder / size

@@ -12,6 +12,7 @@ from trainer.config.schema import RunConfig
 
 PRESET = "balanced"
 PIXELS = {"cpu": 512, "cuda": 1024}  # a side; 32 pixels make a visual token
+ANSWER_TOKENS = {"cpu": 31, "cuda": 117}  # a tenth of a record's
 DTYPES: dict[str, Literal["bf16", "fp32"]] = {"cpu": "fp32", "cuda": "bf16"}
 DEFAULTS = (
     "model.quantization=none",
@@ -69,7 +70,12 @@ def _own_inputs(wanted: Wanted, files: BenchFiles, forced: list[str]) -> RunConf
         build_model(files.model, wanted.size, config.model.dtype, wanted.device)
     steps_of_an_epoch = max(1, wanted.rounds // 2) * wanted.steps_of_a_turn
     records = steps_of_an_epoch * config.samples_per_step
-    write_pictures(files.data, records=records, pixels=PIXELS[wanted.device])
+    write_pictures(
+        files.data,
+        records=records,
+        pixels=PIXELS[wanted.device],
+        answer_tokens=wanted.answer_tokens or ANSWER_TOKENS[wanted.device],
+    )
     return load_config(PRESET, overrides)
 
 

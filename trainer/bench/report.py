@@ -27,8 +27,15 @@ def report(measured: Measured) -> dict[str, Any]:
             "sides": sides,
             "ratios": {role: _ratios(measured, sides, role) for role in others},
             "losses": _losses(measured),
+            "label_share": _label_share(measured.turns[OURS]),
         }
     return told
+
+
+def _label_share(turns: Iterable[Turn]) -> float:
+    """Target tokens among all tokens."""
+    steps = [step for turn in turns for step in turn.steps]
+    return sum(it["target_tokens"] for it in steps) / sum(it["tokens"] for it in steps)
 
 
 def _side(measured: Measured, turns: Sequence[Turn]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Wanted:
     peers: Sequence[Peer]
     steps: int  # measured in each turn
     rounds: int
+    answer_tokens: int | None = None  # of our own records; None: a tenth of each
 
     @property
     def steps_of_a_turn(self) -> int:

@@ -31,7 +31,7 @@ def training_lines(told: Told) -> Iterator[str]:
     threads = f", {facts['threads']} threads" if facts["device"] == "CPU" else ""
     yield (
         f"{facts['parameters'] / 1e6:,.0f} M parameters on {facts['device']}{threads}, "
-        f"{facts['records']:,} records"
+        f"{facts['records']:,} records, labels on {told['label_share']:.1%} of their tokens"
     )
     yield from _table(_rate_rows(told))
     yield ""

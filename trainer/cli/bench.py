@@ -31,6 +31,10 @@ def bench(  # noqa: PLR0913
     size: Annotated[
         Size | None, typer.Option(help="Without CONFIG: shape of the model; 138m by default.")
     ] = None,
+    answer_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Without CONFIG: tokens of an answer; a tenth of a record's."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Measured steps of each turn.")] = 3,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of everybody.")] = 4,
     input_only: Annotated[
@@ -48,7 +52,7 @@ def bench(  # noqa: PLR0913
 
     source, overrides = split_arguments(what or [])
     peers = known_peers(vs or [])
-    refuse_contradictions(source, size, peers, input_only=input_only)
+    refuse_contradictions(source, size, answer_tokens, peers, input_only=input_only)
     wanted = Wanted(
         source=source,
         overrides=overrides,
@@ -57,6 +61,7 @@ def bench(  # noqa: PLR0913
         peers=peers,
         steps=steps,
         rounds=rounds,
+        answer_tokens=answer_tokens,
     )
     told = measured_in_a_temporary_folder(wanted, input_only=input_only)
     if json:
@@ -83,11 +88,18 @@ def known_peers(names: list[str]) -> list[Peer]:
 
 
 def refuse_contradictions(
-    source: str | None, size: Size | None, peers: list[Peer], *, input_only: bool
+    source: str | None,
+    size: Size | None,
+    answer_tokens: int | None,
+    peers: list[Peer],
+    *,
+    input_only: bool,
 ) -> None:
     """Raise CommandFailed for options that exclude each other, or lack a package."""
     if source and size:
         raise CommandFailed(f"--size builds a model, but {source} names one; leave out one", 2)
+    if source and answer_tokens:
+        raise CommandFailed(f"--answer-tokens makes records, but {source} names some", 2)
     if peers and input_only:
         raise CommandFailed("--input-only trains nothing, so --vs has no meaning; leave out one", 2)
     if peers and find_spec("trl") is None:

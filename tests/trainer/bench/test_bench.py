@@ -109,6 +109,7 @@ def test_what_others_compute_otherwise_is_refused_before_anything_is_loaded(
     [
         ([], {"vs": ["axolotl"]}, "--vs axolotl: there is only trl and trl-tuned"),
         (["balanced"], {"size": "2b"}, "--size builds a model, but balanced names one"),
+        (["balanced"], {"answer_tokens": 9}, "--answer-tokens makes records, but balanced names"),
         ([], {"vs": ["trl"], "input_only": True}, "--input-only trains nothing, so --vs has no"),
     ],
 )

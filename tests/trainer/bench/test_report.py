@@ -79,7 +79,7 @@ def test_everything_is_told_in_lines(measured: Measured):
         "loader": {"samples_per_second": 120.0, "workers": 2},
     }
     text = "\n".join(report_lines(report(measured)))
-    assert "138 M parameters on CPU, 2 threads, 12 records" in text
+    assert "138 M parameters on CPU, 2 threads, 12 records, labels on 10.0% of their tokens" in text
     assert "qvl is 5.33 times as fast as TRL, its defaults: 4.00 in the first epoch, 8.00" in text
     assert "by processor time 5.33 times: 4.00 in the first epoch, 8.00 in later ones" in text
     assert "largest difference of the losses 0.250" in text
