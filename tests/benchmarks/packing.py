@@ -170,7 +170,7 @@ def compare(folder: Path, rounds: int) -> None:
 def attention_of(setup: Setup) -> str:
     """Return how the model attends."""
     if setup.layout is None or not setup.layout.packed:
-        return "sdpa with the padding's mask"
+        return "sdpa, padding behind each sample"
     return packed_attention(setup.model, torch.float32, setup.accelerator.device)
 
 
