@@ -78,11 +78,8 @@ def title_line(
         Words(Content.styled(f"{GLYPHS[word]} {word}", style)),
         Words(Content.styled(sanitise(name, NAME_CHARACTERS), "bold")),
     ]
-    training = config.get("training")
-    epochs = training.get("epochs") if isinstance(training, Mapping) else None
-    of = f"/{epochs:g}" if isinstance(epochs, int | float) else ""
     right = [
-        Words(Content(f"epoch {significant(state.epoch)}{of}"), 2),
+        Words(Content(f"epoch {significant(state.epoch)}{_of_epochs(state, config)}"), 2),
         Words(Content(f"attempt {state.attempt}" if state.attempt > 1 else ""), 1),
     ]
     known = [it for it in (model_name(config), *method_words(config)) if it]
@@ -91,6 +88,19 @@ def title_line(
         known.pop()
     left.append(Words(Content.styled(" · ".join(known), MUTED), 3))
     return fitted(width, left, right)
+
+
+def _of_epochs(state: RunState, config: Mapping[str, Any]) -> str:
+    """Return of how many epochs; a limit of steps replaces those that are configured."""
+    training = config.get("training")
+    training = training if isinstance(training, Mapping) else {}
+    if training.get("max_steps") is not None:
+        plan = state.plan
+        if plan is None or plan.steps_per_epoch <= 0:
+            return ""
+        return f"/{significant(plan.total_steps / plan.steps_per_epoch)}"
+    epochs = training.get("epochs")
+    return f"/{epochs:g}" if isinstance(epochs, int | float) else ""
 
 
 def progress(feed: Feed, now: float, width: int) -> Content:

@@ -55,6 +55,12 @@ def test_the_title_tells_state_model_method_and_epoch(feed_of: FeedOf):
     assert line.endswith("epoch 2.00/3")
 
 
+def test_a_limit_of_steps_says_how_many_epochs_they_are(feed_of: FeedOf):
+    feed = feed_of("running")
+    config = {"training": {"epochs": 5.0, "max_steps": feed.state.total_steps}}
+    assert title_line(feed, config, "x", PLAIN, 118).plain.endswith("epoch 2.00/3.00")
+
+
 def test_a_second_attempt_is_told(feed_of: FeedOf):
     feed = feed_of("finished", resumed_at=200)
     assert title_line(feed, config_of(feed), "x", PLAIN, 118).plain.endswith(
