@@ -99,7 +99,9 @@ def refuse_contradictions(
     if source and size:
         raise CommandFailed(f"--size builds a model, but {source} names one; leave out one", 2)
     if source and answer_tokens:
-        raise CommandFailed(f"--answer-tokens makes records, but {source} names some", 2)
+        raise CommandFailed(
+            f"--answer-tokens makes records, but {source} names some; leave out one", 2
+        )
     if peers and input_only:
         raise CommandFailed("--input-only trains nothing, so --vs has no meaning; leave out one", 2)
     if peers and find_spec("trl") is None:
